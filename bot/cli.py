@@ -1,0 +1,305 @@
+"""The command line, `oneulmwo`: each command opens what it needs, does its work, and says in one line what went wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot import settings as configuration
+
+if TYPE_CHECKING:
+    from engine.taste import Taste
+
+app = typer.Typer(
+    name="oneulmwo",
+    help="오늘뭐: 오늘 뭐 읽지, 뭐 보지, 뭐 먹지. Recommends a book, a movie or a meal that exists, and says why.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+evaluate = typer.Typer(help="Measure how good the answers are.", no_args_is_help=True)
+app.add_typer(evaluate, name="evaluate")
+
+
+class CommandError(Exception):
+    """A command that could not be done; the message is one line that says why and what to do."""
+
+
+@app.command()
+def chat(
+    script: Annotated[Path | None, typer.Option(help="Play a file of turns, one JSON object a line.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print each reply of a script as one JSON object.")
+    ] = False,
+) -> None:
+    """Talk in the terminal."""
+    if as_json and script is None:
+        raise typer.BadParameter("--json needs --script FILE", param_hint="--json")
+    _run(_chat(script, as_json))
+
+
+@app.command()
+def ask(
+    text: Annotated[str, typer.Argument(help="What you feel like, in your own words.")],
+    domain: Annotated[
+        str | None, typer.Option(help="book, movie or food; else it follows from the text.")
+    ] = None,
+    count: Annotated[int | None, typer.Option("-n", min=1, max=10, help="How many picks.")] = None,
+    method: Annotated[
+        int, typer.Option(min=1, max=2, help="1: taste enriches the search; 2: taste ranks.")
+    ] = 1,
+    taste: Annotated[Path | None, typer.Option(help="A JSON file with a Taste.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Ask one question and print the answer."""
+    if domain not in (None, "book", "movie", "food"):
+        raise typer.BadParameter("choose book, movie or food", param_hint="--domain")
+    _run(_ask(text, domain, count, method, taste, as_json))
+
+
+@app.command()
+def index(
+    status: Annotated[
+        bool, typer.Option("--status", help="Only tell which index is active and whether it is fresh.")
+    ] = False,
+) -> None:
+    """Build the search index beside the old one and switch to it."""
+    _run(_status() if status else _index())
+
+
+@app.command()
+def doctor() -> None:
+    """Check every part, and print what is missing and the command that mends it."""
+    from bot.doctor import examine
+
+    _run(examine(_settings))
+
+
+@app.command("ship-vectors", hidden=True)
+def ship_vectors(
+    folder: Annotated[Path, typer.Argument(help="The data/catalog folder of the source tree.")],
+) -> None:
+    """Write the vectors of the shipped catalog anew, after its lines have changed."""
+    _run(_ship_vectors(folder))
+
+
+@evaluate.command("requests")
+def evaluate_requests(
+    file: Annotated[Path, typer.Argument(help="Requests with must and should, one JSON object a line.")],
+    method: Annotated[int, typer.Option(min=1, max=2)] = 1,
+) -> None:
+    """Print the shares of picks that keep every must and meet every should, and every miss."""
+    _run(_evaluate_requests(file, method))
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    from engine.errors import EngineError
+    from storage.database import StorageError
+
+    try:
+        asyncio.run(work)
+    except (CommandError, configuration.SettingsError, EngineError, StorageError) as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(1) from None
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read the output has gone: there is nobody to tell
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _settings() -> configuration.Settings:
+    loaded = configuration.load()
+    logging.basicConfig(level=loaded.log_level, format="%(levelname)s %(name)s: %(message)s")
+    return loaded
+
+
+async def _chat(script: Path | None, as_json: bool) -> None:
+    from rich.console import Console
+
+    from bot.app import opened
+    from bot.console import Script, Terminal, progress_bar
+    from data.phrases import phrases
+
+    interactive = script is None and sys.stdin.isatty() and sys.stdout.isatty()
+    words = phrases("ko")
+    bar, move = progress_bar(Console(stderr=True), words)
+    if sys.stderr.isatty():
+        bar.start()
+    try:
+        async with opened(_settings(), move) as running:
+            bar.stop()
+            if running.rebuilt:
+                typer.echo(words.say("console.rebuilt"), err=True)
+            if script is None:
+                await Terminal(running, sys.stdout, interactive).talk()
+                return
+            try:
+                whole = await Script(sys.stdout, as_json).play(running, script, sys.stderr)
+            except OSError as error:
+                raise CommandError(f"{script} cannot be read: {error.strerror}.") from None
+            if not whole:
+                raise CommandError(f"Some lines of {script} could not be read; the others were played.")
+    finally:
+        bar.stop()
+
+
+async def _ask(
+    text: str, domain: str | None, count: int | None, method: int, taste: Path | None, as_json: bool
+) -> None:
+    from dataclasses import replace
+
+    from bot.app import opened
+    from data.item import Domain
+    from data.phrases import Language, phrases
+    from engine.taste import Taste
+    from engine.text import normalize
+
+    if not normalize(text):
+        raise CommandError('The question is empty: say what you feel like, such as "비 오는 날 뜨끈한 국물".')
+    known = _taste(taste) if taste is not None else Taste()
+    async with opened(_settings()) as running:
+        understood = await running.engine.understand(
+            text, domain=Domain(domain) if domain else None, this_year=running.today().year
+        )
+        request = understood.request
+        if count is not None:
+            request = replace(request, count=count)
+        language: Language = "en" if understood.language == "en" else "ko"
+        found = await running.engine.recommend(
+            request, known, method=2 if method == 2 else 1, language=language
+        )
+    words = phrases(language)
+    if found.picks:
+        reply = words.say(f"intro.{request.domain or 'mixed'}", found.trace.seed)
+        if request.domain is not None and len(found.picks) < request.count:
+            reply += " " + words.say("intro.fewer", count=len(found.picks))
+    elif found.loosen:
+        reply = words.say(
+            "chat.nothing_loosen", rules=", ".join(words.say(f"rule.{name}") for name in found.loosen)
+        )
+    else:
+        reply = words.say("chat.nothing")
+    whole = found.to_dict()
+    if as_json:
+        keys = ("id", "domain", "title", "score", "fit", "reason", "benefit")
+        picks = [{key: pick[key] for key in keys} for pick in whole["picks"]]
+        followups = [question.label for question in found.followups]
+        typer.echo(
+            json.dumps(
+                {
+                    "reply": reply,
+                    "picks": picks,
+                    "followups": followups,
+                    "request": whole["request"],
+                    "trace": whole["trace"],
+                },
+                ensure_ascii=False,
+            )
+        )
+        return
+    from rich.console import Console
+
+    from bot.console import render
+    from handlers.recommend import card
+    from handlers.turn import Reply
+
+    out = Console(highlight=False)
+    render(out, Reply(text=reply, cards=tuple(card(pick) for pick in found.picks)), words)
+
+
+def _taste(path: Path) -> Taste:
+    from pydantic import ValidationError
+
+    from engine.taste import TASTE, Taste
+
+    try:
+        return TASTE.validate_json(path.read_bytes())
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "it"
+        fields = ", ".join(Taste.__dataclass_fields__)
+        raise CommandError(f"{path} is no Taste: {where}: {first['msg']}. Its fields are {fields}.") from None
+
+
+async def _index() -> None:
+    from rich.console import Console
+
+    from bot import jobs
+    from bot.app import parts
+    from bot.console import progress_bar
+    from data.phrases import phrases
+
+    async with parts(_settings()) as running:
+        bar, move = progress_bar(Console(stderr=True), phrases("en"))
+        if sys.stderr.isatty():
+            bar.start()
+        try:
+            version = await jobs.build_index(running.database, running.index, running.embedder, move)
+        finally:
+            bar.stop()
+        typer.echo(f"Index version {version} with {await running.index.count()} items is active.")
+
+
+async def _status() -> None:
+    from bot import jobs
+    from bot.app import parts
+    from storage import items
+
+    async with parts(_settings()) as running:
+        async with running.database.reading() as connection:
+            active = await items.active_index(connection)
+        if active is None:
+            raise CommandError("There is no index yet: run `oneulmwo index`.")
+        await running.index.use(active.version)
+        reason = await jobs.stale(running.database, running.embedder)
+        state = "fresh" if reason is None else "out of date, run `oneulmwo index`"
+        typer.echo(
+            f"Index version {active.version}: {await running.index.count()} items, embedder {active.embedder}, {state}."
+        )
+
+
+async def _ship_vectors(folder: Path) -> None:
+    from bot import jobs
+    from engine.embedder import embedder
+
+    archive, count = await jobs.ship_vectors(embedder(_settings().embedder))
+    (folder / jobs.VECTORS_FILE).write_bytes(archive)
+    typer.echo(f"{count} vectors written to {folder / jobs.VECTORS_FILE}.")
+
+
+async def _evaluate_requests(file: Path, method: int) -> None:
+    from bot import jobs
+    from bot.app import opened
+    from finetune import evaluate as measured
+
+    async with opened(_settings()) as running:
+        every = await jobs.all_items(running.database)
+        try:
+            report = await measured.requests(running.engine, file, every, running.today().year, method)
+        except OSError as error:
+            raise CommandError(f"{file} cannot be read: {error.strerror}.") from None
+    for miss in report.misses:
+        title = miss.item.title if miss.item else "(nothing, though something fits)"
+        typer.echo(f"{miss.case.id}  {miss.case.text}  →  {title}: {', '.join(miss.broken)}")
+    for case in report.unanswerable:
+        typer.echo(f"{case.id}  {case.text}  →  nothing in the catalog fits, and that was said")
+    for bad in report.bad:
+        typer.echo(bad, err=True)
+    typer.echo(f"picks {report.picks}  kept {report.kept:.3f}  relevant {report.relevant:.3f}")
+    if report.bad:
+        raise CommandError(f"{len(report.bad)} lines of {file} could not be read; the others were judged.")

@@ -1,0 +1,295 @@
+"""The terminal as a platform: replies as cards and numbered choices, or as one JSON object a line for scripts.
+
+Without a terminal nothing asks, colours or waits. Decides nothing: what it shows, other platforms show.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.text import Text as Styled
+
+from bot.app import App
+from data.item import Domain
+from data.phrases import Phrases, phrases
+from handlers.turn import Card, Chat, Choice, Command, Location, Payload, Person, Press, Reply, Text, Turn
+
+ICONS = {Domain.BOOK: "📖", Domain.MOVIE: "🎬", Domain.FOOD: "🍚"}
+CARD_WIDTH = 88
+"""Columns of a card at most: longer lines are tiring to read."""
+FIT_MOST = 10
+
+
+class ScriptLine(BaseModel):
+    """One line of a script: who says what where. Exactly one of text, press, command, location."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user: Annotated[str, Field(min_length=1, max_length=64)]
+    chat: Annotated[str, Field(min_length=1, max_length=64)] = "c1"
+    text: str | None = None
+    press: str | None = None
+    command: str | None = None
+    location: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> ScriptLine:
+        said = [name for name in ("text", "press", "command", "location") if getattr(self, name) is not None]
+        if len(said) != 1:
+            raise ValueError("give exactly one of text, press, command, location")
+        return self
+
+    def payload(self) -> Payload:
+        if self.text is not None:
+            return Text(self.text)
+        if self.press is not None:
+            return Press(self.press)
+        if self.location is not None:
+            return Location(*self.location)
+        name, _, argument = (self.command or "").removeprefix("/").partition(" ")
+        return Command(name, argument)
+
+
+class Script:
+    """A platform that plays a file of lines and prints every reply. `name` is stored with the mail."""
+
+    name = "script"
+
+    def __init__(self, out: TextIO, as_json: bool) -> None:
+        self._out, self._json = out, as_json
+        self._terminal = Console(file=out, width=CARD_WIDTH, highlight=False, color_system=None)
+
+    async def send(self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None) -> str:
+        line, user = _line_of(turn_id)
+        if self._json:
+            print(json.dumps(as_object(reply, line, user), ensure_ascii=False), file=self._out, flush=True)
+        else:
+            render(self._terminal, reply, phrases("ko"))
+        return message_id or uuid.uuid4().hex[:12]
+
+    async def play(self, app: App, path: Path, errors: TextIO) -> bool:
+        """Play every line in order; False when some could not be read, each named on `errors`.
+
+        Raises OSError when the file cannot be opened.
+        """
+        whole = True
+        delivery = app.delivery(self)
+        await delivery.recover()
+        await delivery.settle()
+        run = uuid.uuid4().hex[:8]
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            for number, line in enumerate(lines, 1):
+                if not line.strip():
+                    continue
+                try:
+                    said = ScriptLine.model_validate_json(line)
+                except ValidationError as error:
+                    first = error.errors(include_url=False, include_input=False)[0]
+                    print(f"{path}:{number}: {first['msg']}", file=errors)
+                    whole = False
+                    continue
+                chat = Chat(self.name, said.chat)
+                await delivery.take(
+                    Turn(
+                        f"{run}|{number}|{said.user}",
+                        chat,
+                        Person(said.user, said.user),
+                        said.payload(),
+                        time.time(),
+                    )
+                )
+                await delivery.settle()
+        return whole
+
+
+class Terminal:
+    """The conversation of one person at a terminal, or at a pipe."""
+
+    name = "console"
+
+    def __init__(self, app: App, out: TextIO, interactive: bool) -> None:
+        self._app = app
+        self._interactive = interactive
+        self._out = (
+            Console(file=out, highlight=False)
+            if interactive
+            else Console(file=out, highlight=False, color_system=None, width=CARD_WIDTH)
+        )
+        self._choices: tuple[Choice, ...] = ()
+        self._words = phrases("ko")
+
+    async def send(self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None) -> str:
+        if reply.choices or reply.cards:
+            self._choices = reply.choices
+        render(self._out, reply, self._words)
+        return message_id or uuid.uuid4().hex[:12]
+
+    async def talk(self) -> None:
+        """Greet, then answer line by line until the input ends."""
+        delivery = self._app.delivery(self)
+        await delivery.recover()
+        await delivery.settle()
+        run = uuid.uuid4().hex[:8]
+        number = 0
+
+        async def say(payload: Payload) -> None:
+            turn_id = f"{run}|{number}|me"
+            await delivery.take(Turn(turn_id, Chat(self.name, "here"), Person("me"), payload, time.time()))
+            await delivery.settle()
+
+        await say(Command("start"))
+        self._app.engine.korean.start()
+        if self._interactive:
+            self._out.print(Styled(self._words.say("console.welcome"), style="dim"))
+        async for line in self._lines():
+            number += 1
+            if line.strip() in ("/quit", "/exit"):
+                break
+            await say(self._payload(line))
+        await delivery.close(grace=2)
+        if self._interactive:
+            self._out.print(self._words.say("console.bye"))
+
+    def _payload(self, line: str) -> Payload:
+        """A number or a label is the choice shown with it; anything else is text."""
+        word = line.strip()
+        if word.isdecimal() and 1 <= int(word) <= len(self._choices):
+            return Press(self._choices[int(word) - 1].data)
+        for choice in self._choices:
+            if word and word == choice.label:
+                return Press(choice.data)
+        return Text(line)
+
+    async def _lines(self) -> AsyncIterator[str]:
+        if not self._interactive:
+            for line in sys.stdin:
+                yield line.rstrip("\n")
+            return
+        from prompt_toolkit import PromptSession
+        from prompt_toolkit.history import InMemoryHistory
+
+        session: PromptSession[str] = PromptSession(history=InMemoryHistory())
+        while True:
+            try:
+                yield await session.prompt_async("› ")
+            except KeyboardInterrupt:
+                continue
+            except EOFError:
+                return
+
+
+def as_object(reply: Reply, line: int, user: str) -> dict[str, Any]:
+    """A reply as scripts get it."""
+    return {
+        "turn": line,
+        "user": user,
+        "slot": reply.slot or f"t{line}",
+        "text": reply.text,
+        "cards": [
+            {
+                "id": card.id, "domain": card.domain, "title": card.title, "fit": card.fit,
+                "reason": card.reason, "benefit": card.benefit, "facts": list(card.facts), "url": card.url,
+            }
+            for card in reply.cards
+        ],
+        "choices": [{"label": choice.label, "data": choice.data} for choice in reply.choices],
+        "poll": {"question": reply.poll.question, "options": list(reply.poll.options)} if reply.poll else None,
+        "private": reply.private,
+    }  # fmt: skip
+
+
+def render(out: Console, reply: Reply, words: Phrases) -> None:
+    """Show a reply: its text, its cards with their own buttons, then the other choices, all numbered."""
+    numbered = list(enumerate(reply.choices, 1))
+    if reply.text:
+        out.print(Styled(reply.text))
+    for place, card in enumerate(reply.cards, 1):
+        own = [(n, c) for n, c in numbered if _belongs(c, place, len(reply.cards))]
+        out.print(_panel(card, place, len(reply.cards), own, words))
+    rest = [
+        (n, c)
+        for n, c in numbered
+        if not reply.cards
+        or not any(_belongs(c, p, len(reply.cards)) for p in range(1, len(reply.cards) + 1))
+    ]
+    for row in _rows(rest):
+        line = Styled("  ")
+        for number, choice in row:
+            line.append(f"{number} ", style="bold cyan").append(f"{choice.label}   ")
+        out.print(line)
+    out.print()
+
+
+def progress_bar(out: Console, words: Phrases) -> tuple[Progress, Any]:
+    """A progress bar for building the index, and the function that moves it."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=32),
+        TaskProgressColumn(),
+        console=out,
+        transient=True,
+    )
+    task = bar.add_task(words.say("console.building"), total=1)
+
+    def move(stage: str, done: int, total: int) -> None:
+        named = words.variants(f"console.building_stage.{stage}")
+        bar.update(
+            task,
+            completed=done,
+            total=max(total, 1),
+            description=named[0] if named else words.say("console.building"),
+        )
+
+    return bar, move
+
+
+def _belongs(choice: Choice, place: int, cards: int) -> bool:
+    """Whether a choice is one of a card's own buttons: feedback that names its position."""
+    return choice.data.startswith("fb:") and (cards == 1 or choice.data.endswith(f":{place}"))
+
+
+def _panel(card: Card, place: int, cards: int, own: Iterable[tuple[int, Choice]], words: Phrases) -> Panel:
+    body: list[Any] = [Styled(" · ".join(card.facts), style="dim")] if card.facts else []
+    body.append(Padding(Styled(card.reason), (1, 0, 0, 0)))
+    if card.benefit:
+        body.append(Styled(card.benefit, style="green"))
+    buttons = Styled()
+    for number, choice in own:
+        buttons.append(f"{number} ", style="bold cyan").append(f"{choice.label.split()[-1]}   ")
+    if buttons.plain:
+        body.append(Padding(buttons, (1, 0, 0, 0)))
+    icon = ICONS[Domain(card.domain)]
+    title = f"{place}. {icon} {card.title}" if cards > 1 else f"{icon} {card.title}"
+    fit = f"{words.say('console.fit')} {card.fit}/{FIT_MOST}" if card.fit else None
+    return Panel(
+        Group(*body), title=Styled(title, style="bold"), title_align="left", subtitle=fit,
+        subtitle_align="right", width=CARD_WIDTH, padding=(0, 2), border_style="dim",
+    )  # fmt: skip
+
+
+def _rows(choices: Iterable[tuple[int, Choice]]) -> Iterator[list[tuple[int, Choice]]]:
+    row: list[tuple[int, Choice]] = []
+    for number, choice in choices:
+        if row and choice.row != row[-1][1].row:
+            yield row
+            row = []
+        row.append((number, choice))
+    if row:
+        yield row
+
+
+def _line_of(turn_id: str) -> tuple[int, str]:
+    """The line and the user that a script's turn id names."""
+    _, number, user = (*turn_id.split("|", 2), "", "")[:3]
+    return int(number) if number.isdecimal() else 0, user

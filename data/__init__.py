@@ -1,0 +1,1 @@
+"""What ships with the program: the item model and its vocabularies, catalog, surveys, phrases, lexicon. Imports nobody."""

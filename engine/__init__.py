@@ -1,0 +1,1 @@
+"""How a recommendation is made: knowing no user database and no chat."""

@@ -1,0 +1,215 @@
+"""Where candidates come from: rules as a filter, then sources that each order what keeps them, fused by rank.
+
+Knows the index and what is wanted; does not judge how well a candidate fits (`ranking.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import numpy as np
+
+from data.item import Domain, Item
+from engine.embedder import Embedder, Vectors
+from engine.index import Hit, Index, quoted
+from engine.lexicon import read
+from engine.quantities import Range
+from engine.request import FORMS, Request
+from engine.taste import Taste
+
+Method = Literal[1, 2]
+"""1: the taste is searched for what bears on the request, and enriches the query. 2: the raw query
+searches, and the taste comes in when ranking."""
+
+POOL: Final = 60
+"""Candidates each source may bring."""
+RRF_K: Final = 60
+"""The constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009)."""
+STATEMENTS, LIKED = 2, 3
+"""How many sentences about the person and liked items method 1 takes into the query, at most."""
+STATEMENT_WEIGHT, LIKED_WEIGHT = 0.2, 0.3
+
+
+@dataclass(slots=True)
+class Candidate:
+    """An item that keeps every rule, its place (from 0) in each source, and the fused score."""
+
+    item: Item
+    vector: Vectors
+    places: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def fused(self) -> float:
+        """Reciprocal rank fusion over the sources."""
+        return sum(1.0 / (RRF_K + place) for place in self.places.values())
+
+
+def rules(request: Request, taste: Taste) -> str:
+    """What every pick must keep, as a filter of the index: nothing that breaks it is ever a candidate.
+
+    An unknown value never passes a rule about it: no allergens known, no age rating known.
+    """
+    wanted = taste.limited(request)
+    clauses: list[str] = []
+    if wanted.domain is not None:
+        clauses.append(f"domain = {quoted(wanted.domain)}")
+    themes = tuple(genre for genre in wanted.genres if genre not in FORMS)
+    clauses += _any("genres", themes or wanted.genres)
+    clauses += _among("cuisine", wanted.cuisine) + _among("country", wanted.country)
+    clauses += _any("creators", wanted.creators) + _any("people", wanted.people)
+    for name, span in (("year", wanted.years), ("length", wanted.length)):
+        clauses += _between(name, span)
+    food = [
+        *_between("kcal", wanted.kcal),
+        *_between("spicy", wanted.spicy),
+        *_between("price", Range(None, wanted.price)),
+    ]
+    if wanted.diet:
+        food.append(f"array_has_all(diet, [{_list(wanted.diet)}])")
+    if wanted.allergens:
+        food.append(f"allergens IS NOT NULL AND NOT array_has_any(allergens, [{_list(wanted.allergens)}])")
+    if wanted.avoid:
+        food.append("array_length(ingredients) > 0")
+    if food:
+        clauses.append(f"(domain <> 'food' OR ({' AND '.join(food)}))")
+    if wanted.age is not None:
+        clauses.append(f"(domain = 'food' OR (age IS NOT NULL AND age <= {int(wanted.age)}))")
+    out = wanted.exclude
+    for name, values in (("genres", out.genres), ("creators", out.creators), ("people", out.people)):
+        if values:
+            clauses.append(f"({name} IS NULL OR NOT array_has_any({name}, [{_list(values)}]))")
+    for name, values in (("cuisine", out.cuisine), ("country", out.country)):
+        if values:
+            clauses.append(f"({name} IS NULL OR {name} NOT IN ({_list(values)}))")
+    clauses += [
+        f"title NOT LIKE {quoted('%' + title.replace('%', '').replace('_', '') + '%')}"
+        for title in out.titles
+    ]
+    hidden = {
+        *out.items,
+        *taste.never,
+        *wanted.like,
+        *(() if wanted.items else (*taste.seen, *taste.disliked)),
+    }
+    if hidden:
+        clauses.append(f"id NOT IN ({_list(sorted(hidden))})")
+    return " AND ".join(clauses)
+
+
+async def gather(
+    index: Index, embedder: Embedder, request: Request, taste: Taste, method: Method
+) -> list[Candidate]:
+    """The candidates of all sources, fused by rank, best first."""
+    where = rules(request, taste)
+    query = await _query_vector(index, embedder, request, taste, method)
+    words = " ".join((request.text, *request.ingredients))
+    sources: dict[str, list[Hit]] = {}
+    nearest, worded, kept = await asyncio.gather(
+        index.nearest(query, where, POOL), index.worded(words, where, POOL), _wished(index, request, where)
+    )
+    sources.update(vector=nearest, words=worded, wishes=kept)
+    liked = await index.get(request.like)
+    for number, hit in enumerate(liked.values()):
+        sources[f"like{number}"] = await index.nearest(hit.vector, where, POOL)
+    if request.items:
+        found = await index.get(request.items)
+        safe = {hit.item.id for hit in await index.keeping(where, 1_000_000)} if found else set()
+        sources["named"] = [hit for item, hit in found.items() if item in safe]
+    return fuse(sources, (*taste.avoid, *request.avoid))
+
+
+def fuse(sources: Mapping[str, Sequence[Hit]], avoid: Sequence[str] = ()) -> list[Candidate]:
+    """Join sources by reciprocal rank; what cannot be shown, or holds something to avoid, falls out."""
+    found: dict[str, Candidate] = {}
+    for source, hits in sources.items():
+        for place, hit in enumerate(hits):
+            if hit.item.showable and not (hit.item.domain is Domain.FOOD and holds_any(hit.item, avoid)):
+                found.setdefault(hit.item.id, Candidate(hit.item, hit.vector)).places.setdefault(
+                    source, place
+                )
+    return sorted(found.values(), key=lambda candidate: (-candidate.fused, candidate.item.id))
+
+
+def holds_any(item: Item, avoid: Sequence[str]) -> bool:
+    """Whether a dish holds one of the things outside the label list (ids of the lexicon, or plain words).
+
+    A dish whose ingredients are not known may hold anything.
+    """
+    if not avoid:
+        return False
+    if not item.ingredients:
+        return True
+    others = read("allergens").get("other", {})
+    for name in avoid:
+        entry = others.get(name, {"words": [name]})
+        spared = entry.get("not", ())
+        for ingredient in item.ingredients:
+            left = ingredient.lower()
+            for word in spared:
+                left = left.replace(word, "")
+            if any(word.lower() in left for word in entry["words"]):
+                return True
+    return False
+
+
+def avoided(name: str) -> str:
+    """What something outside the label list is called in Korean: the lexicon's first name for it, or itself."""
+    entry = read("allergens").get("other", {}).get(name)
+    return str(entry["names"][0]) if entry else name
+
+
+async def _query_vector(
+    index: Index, embedder: Embedder, request: Request, taste: Taste, method: Method
+) -> Vectors:
+    query = await embedder.query(request.text)
+    if method == 2:
+        return query
+    parts = [query]
+    if taste.says:
+        said = await embedder.passages(taste.says)
+        best = np.argsort(-(said @ query))[:STATEMENTS]
+        parts.append(STATEMENT_WEIGHT * np.mean(said[best], axis=0))
+    if taste.liked:
+        liked = [hit.vector for hit in (await index.get(taste.liked[-50:])).values()]
+        if liked:
+            vectors = np.stack(liked)
+            best = np.argsort(-(vectors @ query))[:LIKED]
+            parts.append(LIKED_WEIGHT * np.mean(vectors[best], axis=0))
+    whole = np.sum(parts, axis=0)
+    norm = float(np.linalg.norm(whole))
+    return np.asarray(whole / norm if norm else whole, dtype=np.float32)
+
+
+async def _wished(index: Index, request: Request, where: str) -> list[Hit]:
+    """What keeps the rules and every wish at once: at scale the other sources may not reach it."""
+    clauses = [where] if where else []
+    for name in ("effects", "situations", "moods", "meals", "served", "body"):
+        clauses += _any(name, getattr(request, name))
+    if request.immersion:
+        clauses.append(f"immersion = {quoted(request.immersion)}")
+    if request.soupy is not None:
+        clauses.append(f"soupy = {str(request.soupy).lower()}")
+    if len(clauses) == (1 if where else 0):
+        return []
+    hits = await index.keeping(" AND ".join(clauses), POOL)
+    return sorted(hits, key=lambda hit: hit.item.id)
+
+
+def _list(values: Sequence[str]) -> str:
+    return ", ".join(map(quoted, values))
+
+
+def _any(name: str, values: Sequence[str]) -> list[str]:
+    return [f"array_has_any({name}, [{_list(values)}])"] if values else []
+
+
+def _among(name: str, values: Sequence[str]) -> list[str]:
+    return [f"{name} IN ({_list(values)})"] if values else []
+
+
+def _between(name: str, span: Range) -> list[str]:
+    low = [f"{name} >= {int(span.low)}"] if span.low is not None else []
+    return low + ([f"{name} <= {int(span.high)}"] if span.high is not None else [])

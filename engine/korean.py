@@ -1,0 +1,65 @@
+"""Korean morphology: typing mistakes mended, text cut into morphemes. Knows nothing of what words mean.
+
+Kiwi takes a second or more to get ready, so it is loaded in a thread, behind the first prompt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from kiwipiepy import Kiwi
+
+from engine.text import is_korean
+
+TYPOS = "basic_with_continual"
+
+
+@dataclass(frozen=True, slots=True)
+class Morpheme:
+    """`tag` is Kiwi's part of speech (NNG, VV, …); `start` and `end` are places in the text."""
+
+    form: str
+    tag: str
+    start: int
+    end: int
+
+
+class Korean:
+    """The analyser. `load` is called from a thread once; until then the other calls wait for it."""
+
+    def __init__(self) -> None:
+        self._kiwi: Kiwi | None = None
+        self._loading: asyncio.Task[Kiwi] | None = None
+
+    def start(self) -> None:
+        """Begin to load in the background; needs a running event loop."""
+        if self._loading is None:
+            self._loading = asyncio.create_task(asyncio.to_thread(_load))
+
+    async def ready(self) -> Kiwi:
+        """The loaded analyser, waiting for it where needed."""
+        if self._kiwi is None:
+            self.start()
+            assert self._loading is not None
+            self._kiwi = await asyncio.shield(self._loading)
+        return self._kiwi
+
+    async def analyse(self, text: str) -> tuple[str, list[Morpheme]]:
+        """The text with its typing mistakes mended, and the morphemes of that text."""
+        if not is_korean(text):
+            return text, []
+        kiwi = await self.ready()
+        mended = kiwi.join(kiwi.tokenize(text, typos=TYPOS))
+        if abs(len(mended) - len(text)) > max(2, len(text) // 4):
+            mended = text  # joining may drop what it does not know: then the person's own words stand
+        return mended, [
+            Morpheme(token.form, token.tag, token.start, token.end) for token in kiwi.tokenize(mended)
+        ]
+
+
+def _load() -> Kiwi:
+    # Without the dictionary of encyclopedia titles, which doubles the time and knows nothing that we ask for.
+    kiwi = Kiwi(num_workers=1, load_multi_dict=False)
+    kiwi.tokenize("준비", typos=TYPOS)  # the first call prepares the tables, and takes as long as loading
+    return kiwi

@@ -1,0 +1,133 @@
+"""The dictionary of names in a catalog: titles, aliases, creators, cast and ingredients, and where a text says one.
+
+Built with each index and stored beside it. Looking up costs by the length of the text, not by the catalog.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from data.item import Domain, Item
+from engine.text import normalize, squeeze
+
+Kind = Literal["title", "creator", "person", "ingredient"]
+
+MAX_NAME = 40
+"""Longest name that is looked for, in squeezed characters."""
+CLOSE = 0.8
+"""How alike a misspelt name must be (difflib's ratio over the letters) to be taken for the known one."""
+
+_PARTICLE = re.compile(
+    r"(?:이랑|랑|하고|과|와|이나|나|은|는|이|가|을|를|의|도|만|에|로|으로|처럼|보다|같은|말고|빼고|대신|들어간|님|씨|"
+    r"감독|작가|배우|주연|책|소설|에세이|시집|영화|작품|나오는|나온|출연|먹|추천|어때|있|없|봤|읽|보|관련|s\b|'s\b)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """One spelling of a name; `value` is the catalog's own spelling, `items` the ids that bear it."""
+
+    kind: Kind
+    value: str
+    domain: Domain
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NameMatch:
+    """A name said at `text[start:end]`; `sure` is false where the words may mean something else."""
+
+    name: Name
+    start: int
+    end: int
+    sure: bool
+
+
+class Names:
+    """Every name of a catalog by its squeezed spelling."""
+
+    def __init__(self, rows: Iterable[tuple[str, Name]]) -> None:
+        self._by_key: dict[str, list[Name]] = defaultdict(list)
+        for key, name in rows:
+            self._by_key[key].append(name)
+        self._longest = min(MAX_NAME, max(map(len, self._by_key), default=0))
+
+    @classmethod
+    def of(cls, items: Iterable[Item]) -> Names:
+        """The dictionary of these items."""
+        bearers: dict[tuple[str, Kind, str, Domain], list[str]] = defaultdict(list)
+        for item in items:
+            for spelling, kind, value in _spellings(item):
+                key = squeeze(normalize(spelling))[0][:MAX_NAME]
+                if key:
+                    bearers[key, kind, value, item.domain].append(item.id)
+        return cls(
+            (key, Name(kind, value, domain, tuple(ids)))
+            for (key, kind, value, domain), ids in bearers.items()
+        )
+
+    def rows(self) -> Iterator[tuple[str, Name]]:
+        """What `__init__` takes, for storing."""
+        for key, names in self._by_key.items():
+            for name in names:
+                yield key, name
+
+    def find(self, text: str) -> list[NameMatch]:
+        """The names said in `text`, longest first, not overlapping; several for one spelling."""
+        squeezed, places = squeeze(text)
+        found: list[NameMatch] = []
+        taken: list[tuple[int, int]] = []
+        for length in range(min(self._longest, len(squeezed)), 0, -1):
+            for at in range(len(squeezed) - length + 1):
+                names = self._by_key.get(squeezed[at : at + length])
+                if not names or any(low < at + length and at < high for low, high in taken):
+                    continue
+                start, end = places[at], places[at + length - 1] + 1
+                if not _stands_alone(text, start, end, length):
+                    continue
+                taken.append((at, at + length))
+                found += [
+                    NameMatch(name, start, end, sure=length >= 4 or name.kind != "title") for name in names
+                ]
+        return sorted(found, key=lambda match: match.start)
+
+    def closest(self, text: str, kinds: Sequence[Kind] = ("title", "creator", "person")) -> Name | None:
+        """The name that a misspelt text most likely means, if one is close enough."""
+        squeezed, _ = squeeze(text)
+        if len(squeezed) < 3:
+            return None
+        keys = [
+            key
+            for key, names in self._by_key.items()
+            if len(key) >= 3 and any(n.kind in kinds for n in names)
+        ]
+        close = difflib.get_close_matches(squeezed, keys, n=1, cutoff=CLOSE)
+        return next((name for name in self._by_key[close[0]] if name.kind in kinds), None) if close else None
+
+
+def _spellings(item: Item) -> Iterator[tuple[str, Kind, str]]:
+    for spelling in (item.title, *([item.title_en] if item.title_en else []), *item.aliases):
+        yield spelling, "title", item.title
+    for creator in item.creators:
+        yield creator, "creator", creator
+    for person in item.people:
+        yield person, "person", person
+    for ingredient in item.ingredients:
+        yield ingredient, "ingredient", ingredient
+
+
+def _stands_alone(text: str, start: int, end: int, length: int) -> bool:
+    """Whether the span is a word of its own: short names are easily part of another word."""
+    before, after = text[start - 1 : start], text[end:]
+    if before.isalnum() and length < 5:
+        return False
+    if not after or not after[0].isalnum():
+        return length > 1 or not after or after[0] in "’'\"”>』」》," or bool(_PARTICLE.match(after.lstrip()))
+    if text[end - 1].isascii():
+        return False
+    return length >= 4 or (length > 1 and bool(_PARTICLE.match(after)))

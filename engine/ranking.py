@@ -1,0 +1,225 @@
+"""How well each candidate fits, and which to take: wishes first, then retrieval and taste, then variety.
+
+Without a worker the fused score orders the candidates; nothing here knows how they were found.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from data.item import Item
+from engine.candidates import Candidate
+from engine.embedder import Vectors
+from engine.lexicon import read
+from engine.request import FORMS, Request
+from engine.taste import Taste
+
+WEIGHTS: Final[Mapping[str, float]] = {
+    "genres": 3.0, "effects": 3.0, "ingredients": 3.0, "soupy": 2.5, "served": 2.5, "situations": 2.5,
+    "meals": 2.0, "immersion": 2.0, "body": 2.0, "moods": 1.2, "splurge": 1.0,
+}  # fmt: skip
+"""What a kept wish counts, relative to the others; chosen by hand on `../shared/eval` (see `docs/log.md`)."""
+IMPLIED: Final = 0.35
+"""What a guessed wish counts against one that was said."""
+WISH_SHARE, FOUND_SHARE, TASTE_SHARE = 0.66, 0.22, 0.12
+STALE: Final = 0.45
+"""What an item shown just now loses; it wears off over the next sixty shown."""
+JITTER, OPEN_JITTER = 0.01, 0.25
+"""Seeded noise: next to none for a clear request, enough to vary for one that says nothing."""
+VARIETY: Final = 0.5
+"""What likeness to an earlier pick costs (maximal marginal relevance, Carbonell and Goldstein, SIGIR 1998)."""
+EXPLORE: Final = 0.1
+"""How often the last position of a live answer tries another eligible item."""
+EXPLORE_WITHIN: Final = 0.12
+"""How much worse than the best choice a tried item may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One thing wished: any of `values` of an item's `field`."""
+
+    field: str
+    values: tuple[Any, ...]
+    weight: float
+    said: bool = True
+
+
+@dataclass(slots=True)
+class Ranked:
+    """A candidate with its score, 0 to 1, and what of the request it keeps: (field, value)."""
+
+    candidate: Candidate
+    score: float
+    wish_share: float
+    kept: tuple[tuple[str, str], ...]
+    propensity: float = 1.0
+    parts: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def item(self) -> Item:
+        return self.candidate.item
+
+    @property
+    def fit(self) -> int:
+        """1 to 10 for a person to read."""
+        return max(1, min(10, round(3 + 7 * self.score)))
+
+
+def wishes(request: Request, taste: Taste) -> list[Wish]:
+    """What is wished, said things first: of the request, of the survey where the request is silent, implied."""
+    found = [wish for name in WEIGHTS if (wish := _wish(name, getattr(request, name), WEIGHTS[name]))]
+    said = {wish.field for wish in found}
+    survey = taste.wishes.get(request.domain) if request.domain else None
+    if survey is not None:
+        quiet = 0.3 if said else 0.8
+        for name in WEIGHTS:
+            wish = _wish(name, getattr(survey, name), WEIGHTS[name] * quiet, said=False)
+            if wish and name not in said:
+                found.append(wish)
+        people = (*survey.people, *survey.creators)
+        if people:
+            found.append(Wish("names", people, 2.0 * quiet, said=False))
+    for name in ("moods", "situations", "body"):
+        for value in getattr(request, name):
+            for implied, values in read("implied").get(name, {}).get(value, {}).items():
+                if implied not in said:
+                    wish = _wish(
+                        implied,
+                        tuple(values) if isinstance(values, list) else values,
+                        WEIGHTS[implied] * IMPLIED,
+                        said=False,
+                    )
+                    if wish:
+                        found.append(wish)
+    return found
+
+
+def rank(
+    candidates: Sequence[Candidate], request: Request, taste: Taste, liked: Mapping[str, Vectors], seed: int
+) -> list[Ranked]:
+    """The candidates by score, best first. `liked` are vectors of items liked (and, with "-" before the id, disliked)."""
+    wanted = wishes(request, taste)
+    best = max((candidate.fused for candidate in candidates), default=1.0)
+    noise = random.Random(seed)  # noqa: S311
+    jitter = OPEN_JITTER if request.is_open and not any(w.said for w in wanted) else JITTER
+    staleness = {item: place for place, item in enumerate(reversed(taste.shown))}
+    ranked = []
+    for candidate in sorted(candidates, key=lambda c: c.item.id):
+        share, kept = _kept(candidate.item, wanted, request)
+        found = candidate.fused / best
+        affinity = _affinity(candidate.vector, liked)
+        score = WISH_SHARE * share + FOUND_SHARE * found + TASTE_SHARE * affinity
+        if "named" in candidate.places:
+            score += 1.0
+        place = staleness.get(candidate.item.id)
+        stale = (
+            STALE * math.exp(-place / 20) if place is not None and "named" not in candidate.places else 0.0
+        )
+        score = score - stale + jitter * noise.random()
+        parts = {
+            "wishes": round(share, 4),
+            "found": round(found, 4),
+            "taste": round(affinity, 4),
+            "stale": round(stale, 4),
+        }
+        ranked.append(Ranked(candidate, min(1.0, score), share, kept, parts=parts))
+    return sorted(ranked, key=lambda r: -r.score)
+
+
+def choose(ranked: Sequence[Ranked], count: int, seed: int, explore: bool = False) -> list[Ranked]:
+    """The picks, each the best of what is left once likeness to the earlier picks is paid for.
+
+    With `explore` the last place sometimes goes to another item nearly as good; `propensity` tells how
+    likely each pick was to stand where it stands.
+    """
+    left, chosen = list(ranked), list[Ranked]()
+    while left and len(chosen) < count:
+        values = [(r.score - VARIETY * _likeness(r, chosen), r) for r in left]
+        values.sort(key=lambda pair: -pair[0])
+        best = values[0]
+        pick = best[1]
+        if explore and len(chosen) == count - 1 and count > 1:
+            others = [
+                r
+                for value, r in values[1:6]
+                if best[0] - value <= EXPLORE_WITHIN and r.wish_share >= pick.wish_share
+            ]
+            if others:
+                draw = random.Random(f"explore{seed}")  # noqa: S311
+                pick.propensity = 1 - EXPLORE
+                if draw.random() < EXPLORE:
+                    pick = draw.choice(others)
+                    pick.propensity = EXPLORE / len(others)
+        chosen.append(pick)
+        left.remove(pick)
+    return chosen
+
+
+def _wish(name: str, value: Any, weight: float, said: bool = True) -> Wish | None:
+    if value in (None, (), False) and not (name == "soupy" and value is False):
+        return None
+    return Wish(name, value if isinstance(value, tuple) else (value,), weight, said)
+
+
+def _kept(item: Item, wanted: Sequence[Wish], request: Request) -> tuple[float, tuple[tuple[str, str], ...]]:
+    """The share of the wishes that an item keeps, by weight, and those it keeps by name."""
+    total = points = 0.0
+    kept: list[tuple[str, str]] = []
+    for wish in wanted:
+        hits = _hits(item, wish)
+        total += wish.weight
+        if wish.field == "genres":
+            points += (
+                wish.weight * len(hits) / len(wish.values)
+                if not set(wish.values) <= FORMS
+                else wish.weight * bool(hits)
+            )
+        elif hits:
+            points += wish.weight * (0.8 + 0.2 * len(hits) / len(wish.values))
+        if wish.said:
+            kept += [(wish.field, str(hit)) for hit in hits]
+    share = points / total if total else 0.6
+    return share, tuple(kept)
+
+
+def _hits(item: Item, wish: Wish) -> list[Any]:
+    match wish.field:
+        case "ingredients":
+            return [
+                v
+                for v in wish.values
+                if any(v in ingredient for ingredient in (*item.ingredients, item.title))
+            ]
+        case "names":
+            return [v for v in wish.values if v in item.people or v in item.creators]
+        case "splurge":
+            return [True] if item.price == 3 else []
+        case _:
+            has = getattr(item, wish.field)
+            return [v for v in wish.values if (v in has if isinstance(has, tuple) else v == has)]
+
+
+def _affinity(vector: Vectors, liked: Mapping[str, Vectors]) -> float:
+    """-1 to 1: nearer to what was liked than to what was not."""
+    near = max((float(vector @ v) for key, v in liked.items() if not key.startswith("-")), default=None)
+    far = max((float(vector @ v) for key, v in liked.items() if key.startswith("-")), default=None)
+    if near is None and far is None:
+        return 0.0
+    low, high = 0.8, 0.93  # cosines of this embedder between two items of the catalog
+    scaled = [0.0 if c is None else min(1.0, max(0.0, (c - low) / (high - low))) for c in (near, far)]
+    return scaled[0] - scaled[1]
+
+
+def _likeness(one: Ranked, chosen: Sequence[Ranked]) -> float:
+    """0 to 1: how much alike a candidate is to what was chosen already; the same creator counts too."""
+    if not chosen:
+        return 0.0
+    cosine = max(float(np.dot(one.candidate.vector, other.candidate.vector)) for other in chosen)
+    same = any(set(one.item.creators) & set(other.item.creators) for other in chosen)
+    return min(1.0, max(0.0, (cosine - 0.85) / 0.15)) * 0.4 + (0.15 if same else 0.0)

@@ -1,0 +1,275 @@
+"""A recommendation from end to end: understand, gather, rank, write, suggest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from data.item import Domain, Item
+from data.phrases import Language
+from engine.candidates import Candidate, Method, gather
+from engine.embedder import Embedder, Vectors
+from engine.index import Index, quoted
+from engine.korean import Korean
+from engine.questions import Question, questions
+from engine.ranking import Ranked, choose, rank
+from engine.request import Request
+from engine.taste import Taste
+from engine.understanding import Understander, Understanding
+from engine.writing import Writer
+
+POLICY: Final = "embedded-1"
+"""Names the way of choosing in stored exposures; changes whenever choosing changes."""
+CATALOG_SHOWN: Final = 500
+"""How many items a grid to choose from may hold."""
+AFFINITY_ITEMS: Final = 30
+"""How many liked, and how many disliked, items bear on a choice: the latest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One recommended item and its words. `score` is 0 to 1, `fit` 1 to 10 for a person to read."""
+
+    id: str
+    domain: Domain
+    title: str
+    score: float
+    fit: int
+    reason: str
+    benefit: str
+    facts: tuple[str, ...] = ()
+    url: str | None = None
+    grounds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How an answer came about, for learning from it and for explaining it. Times are milliseconds."""
+
+    policy: str
+    method: int
+    seed: int
+    index_version: int | None
+    candidates: tuple[dict[str, Any], ...]
+    eligible: tuple[str, ...]
+    propensity: tuple[float, ...]
+    stages: dict[str, float]
+    model: str = "embedded"
+    adapter: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """Picks in order; fewer than asked, or none, when no more fit."""
+
+    request: Request
+    picks: tuple[Pick, ...]
+    followups: tuple[Question, ...]
+    trace: Trace
+    loosen: tuple[str, ...] = field(default=())
+    """Rules of the request without any one of which something would fit; only when nothing does."""
+
+    def to_dict(self) -> dict[str, Any]:
+        whole: dict[str, Any] = _RECOMMENDATION.dump_python(self, mode="json")
+        return whole | {"request": self.request.to_dict()}
+
+
+_RECOMMENDATION: TypeAdapter[Recommendation] = TypeAdapter(Recommendation)
+
+LOOSENED: Final = (
+    "genres", "cuisine", "country", "creators", "people", "years", "length", "kcal", "spicy", "price",
+    "exclude",
+)  # fmt: skip
+
+
+class Recommender:
+    """The engine's front: one of it serves every chat."""
+
+    def __init__(self, index: Index, embedder: Embedder, korean: Korean) -> None:
+        self.index, self.embedder, self.korean = index, embedder, korean
+        self._understander = Understander(korean, embedder)
+
+    async def understand(
+        self, text: str, *, last: Request | None = None, domain: Domain | None = None, this_year: int
+    ) -> Understanding:
+        """What a text asks for, in the light of the last request of the talk; `domain` as told otherwise."""
+        return await self._understander.understand(
+            text, self.index.names, last=last, domain=domain, this_year=this_year
+        )
+
+    async def recommend(
+        self,
+        request: Request,
+        taste: Taste,
+        *,
+        method: Method = 1,
+        seed: int = 0,
+        language: Language = "ko",
+        live: bool = False,
+    ) -> Recommendation:
+        """Picks for a request, every one of which keeps its rules and the person's limits.
+
+        `live` allows exploration in the last position. A request without a domain is answered with one
+        pick of each domain that has something.
+        """
+        clock = _Clock()
+        if request.domain is None:
+            return await self._of_each_domain(request, taste, method, seed, language, clock)
+        candidates = await gather(self.index, self.embedder, request, taste, method)
+        clock.stop("gather")
+        ranked = rank(candidates, request, taste, await self._history(taste), seed)
+        chosen = choose(ranked, request.count, seed, explore=live)
+        clock.stop("rank")
+        picks = await self._write(chosen, request, taste, seed, language)
+        clock.stop("write")
+        left = [r.item for r in ranked if r not in chosen]
+        followups = questions(left, request, language)
+        loosen = () if chosen else await self._loosen(request, taste)
+        clock.stop("suggest")
+        trace = self._trace(method, seed, candidates, ranked, chosen, clock)
+        return Recommendation(request, picks, tuple(followups), trace, loosen)
+
+    async def similar(self, item: str, request: Request) -> Request:
+        """The request for what is like an item, of its domain."""
+        hits = await self.index.get([item])
+        domain = hits[item].item.domain if item in hits else request.domain
+        return Request(
+            text=request.text, domain=domain, like=(item,), count=request.count, exclude=request.exclude
+        )
+
+    async def items(self, ids: Sequence[str]) -> dict[str, Item]:
+        """Items by id, without those that the index does not hold."""
+        return {item: hit.item for item, hit in (await self.index.get(ids)).items()}
+
+    async def catalog(self, domain: Domain) -> list[Item]:
+        """The items of a domain that can be shown, newest first."""
+        hits = await self.index.keeping(f"domain = {quoted(domain)}", CATALOG_SHOWN)
+        items = [hit.item for hit in hits if hit.item.showable]
+        return sorted(items, key=lambda item: (-(item.year or 0), item.title))
+
+    def people_in(self, text: str) -> list[str]:
+        """Names of creators and cast said in a text, as the catalog spells them; a misspelt one too."""
+        found = [
+            match.name.value
+            for match in self.index.names.find(text)
+            if match.name.kind in ("creator", "person")
+        ]
+        close = None if found else self.index.names.closest(text, ("creator", "person"))
+        return list(dict.fromkeys(found)) or ([close.value] if close else [])
+
+    async def allergies_in(self, text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Allergens of the label list and other things to avoid that a text names, allergy or not."""
+        return await self._understander.allergies(text)
+
+    async def _of_each_domain(
+        self, request: Request, taste: Taste, method: Method, seed: int, language: Language, clock: _Clock
+    ) -> Recommendation:
+        picks: list[Pick] = []
+        candidates: list[Candidate] = []
+        ranked: list[Ranked] = []
+        chosen: list[Ranked] = []
+        for domain in Domain:
+            single = replace(request, domain=domain, count=1)
+            found = await gather(self.index, self.embedder, single, taste, method)
+            ordered = rank(found, single, taste, await self._history(taste), seed)
+            best = choose(ordered, 1, seed)
+            picks += await self._write(best, single, taste, seed, language, position=len(picks))
+            candidates += found
+            ranked += ordered
+            chosen += best
+        clock.stop("gather")
+        keep = sorted(zip(picks, chosen, strict=True), key=lambda pair: -pair[0].score)[: request.count]
+        trace = self._trace(method, seed, candidates, ranked, [pair[1] for pair in keep], clock)
+        return Recommendation(request, tuple(pair[0] for pair in keep), (), trace)
+
+    async def _history(self, taste: Taste) -> dict[str, Vectors]:
+        """The vectors of what was liked, and under "-" and the id of what was not."""
+        liked = await self.index.get((*taste.liked[-AFFINITY_ITEMS:], *taste.saved[-AFFINITY_ITEMS:]))
+        disliked = await self.index.get(taste.disliked[-AFFINITY_ITEMS:])
+        return {k: hit.vector for k, hit in liked.items()} | {
+            f"-{k}": hit.vector for k, hit in disliked.items()
+        }
+
+    async def _write(
+        self,
+        chosen: Sequence[Ranked],
+        request: Request,
+        taste: Taste,
+        seed: int,
+        language: Language,
+        position: int = 0,
+    ) -> tuple[Pick, ...]:
+        writer = Writer(language)
+        named = await self.items((*request.like, *taste.liked[-3:]))
+        titles = {key: writer.title(item) for key, item in named.items()}
+        picks = []
+        for place, ranked in enumerate(chosen, position):
+            item = ranked.item
+            grounds = writer.grounds(ranked, request, taste, titles)
+            picks.append(
+                Pick(
+                    id=item.id,
+                    domain=item.domain,
+                    title=writer.title(item),
+                    score=round(ranked.score, 4),
+                    fit=ranked.fit,
+                    reason=writer.reason(item, grounds, request, seed, place),
+                    benefit=writer.benefit(item, request, seed + place),
+                    facts=writer.facts(item),
+                    url=item.url,
+                    grounds=tuple(f"{ground.key}|{ground.name}" for ground in grounds),
+                )
+            )
+        return tuple(picks)
+
+    async def _loosen(self, request: Request, taste: Taste) -> tuple[str, ...]:
+        """Rules each of which alone stands in the way; limits of the person are never among them."""
+        helps = []
+        for name in LOOSENED:
+            looser = request.without(name)
+            if looser != request and await gather(self.index, self.embedder, looser, taste, 2):
+                helps.append(name)
+        return tuple(helps)
+
+    def _trace(
+        self, method: Method, seed: int, candidates: Sequence[Candidate], ranked: Sequence[Ranked],
+        chosen: Sequence[Ranked], clock: _Clock,
+    ) -> Trace:  # fmt: skip
+        scores = {r.item.id: r for r in ranked}
+        return Trace(
+            policy=POLICY,
+            method=method,
+            seed=seed,
+            index_version=self.index.version,
+            candidates=tuple(
+                {
+                    "id": c.item.id,
+                    "sources": c.places,
+                    "score": round(scores[c.item.id].score, 4),
+                    **scores[c.item.id].parts,
+                }
+                for c in candidates[:50]
+            ),
+            eligible=tuple(r.item.id for r in ranked),
+            propensity=tuple(r.propensity for r in chosen),
+            stages=clock.stages,
+        )
+
+
+class _Clock:
+    """Milliseconds a stage."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, float] = {}
+        self._at = time.perf_counter()
+
+    def stop(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.stages[stage] = round((now - self._at) * 1000, 2)
+        self._at = now

@@ -1,0 +1,28 @@
+"""What the vocabularies are called in a language: the labels on cards, in reasons and in what is searched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from data.item import Domain
+from data.phrases import Language, Phrases, phrases
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Names of vocabulary values; an unknown one is its own name."""
+
+    words: Phrases
+
+    def of(self, field: str, value: object) -> str:
+        variants = self.words.variants(f"label.{field}.{value}")
+        return variants[0] if variants else str(value)
+
+    def genre(self, domain: Domain, value: str) -> str:
+        return self.of(f"genres.{domain}", value)
+
+
+@cache
+def labels(language: Language) -> Labels:
+    return Labels(phrases(language))

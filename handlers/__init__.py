@@ -1,0 +1,1 @@
+"""What the bot says: one conversation a file, knowing no platform."""

@@ -1,0 +1,117 @@
+"""One item: telling more of it, why it was recommended, what is like it, where to get it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from data.item import Domain, Item
+from engine.request import Request
+from engine.taste import Taste
+from engine.writing import Writer
+from handlers.recommend import answer, exposure_id, feedback_choices, known_taste
+from handlers.room import Room
+from handlers.turn import Card, Choice, Reply, Turn
+from storage import exposures
+
+
+async def detail(
+    turn: Turn, room: Room, item_id: str, exposure: str | None, position: int
+) -> AsyncIterator[Reply]:
+    """All there is to tell of an item, with its buttons. Without an exposure one is made for it."""
+    items = await room.engine.items([item_id])
+    if item_id not in items:
+        yield Reply(text=room.words.say("chat.gone"))
+        return
+    item, writer = items[item_id], Writer(room.language)
+    if exposure is None:
+        exposure, position = exposure_id(turn.id), 1
+        room.write(
+            exposures.add, exposure_id=exposure, user_id=room.user.id, platform=turn.chat.platform,
+            chat_id=turn.chat.id, domain=str(item.domain), item_ids=[item.id],
+            body={"request": Request(domain=item.domain).to_dict(), "picks": [], "asked": True},
+        )  # fmt: skip
+        room.session |= {
+            "exposure": exposure,
+            "picks": [item.id],
+            "request": Request(domain=item.domain).to_dict(),
+        }
+    room.session["focus"] = item.id
+    say = room.words.say
+    lines = [
+        writer.summary(item),
+        _people(room, item),
+        _ingredients(room, item),
+        _caution(room, item, await known_taste(room)),
+    ]
+    lines.append(say(f"where.{item.domain}", url=item.url) if item.url else "")
+    choices = [
+        Choice(say("button.why"), f"why:{exposure}:{position}", 1),
+        Choice(say("button.similar"), f"sim:{exposure}:{position}", 1),
+        *feedback_choices(exposure, position, 2),
+    ]
+    pitches = item.pitch if room.language == "ko" else item.pitch_en or item.pitch
+    shown = Card(
+        item.id, str(item.domain), writer.title(item), 0, pitches[0] if pitches else "",
+        writer.benefit(item, Request(domain=item.domain), position), writer.facts(item), item.url,
+    )  # fmt: skip
+    yield Reply(
+        text="\n".join(filter(None, lines)), cards=(shown,), choices=tuple(choices), exposure=exposure
+    )
+
+
+async def why(turn: Turn, room: Room, exposure: exposures.Exposure, position: int) -> AsyncIterator[Reply]:
+    """Why the pick at this position was made, from what was stored when it was."""
+    picks = exposure.body.get("picks", [])
+    say = room.words.say
+    if not 1 <= position <= len(picks):
+        yield Reply(text=say("why.asked"))
+        return
+    pick = picks[position - 1]
+    words = room.words
+    grounds = []
+    for ground in pick.get("grounds", ()):
+        key, _, name = ground.partition("|")
+        if words.variants(f"why.{key}"):
+            grounds.append(say(f"why.{key}", name=name))
+        else:
+            field, _, value = key.partition(".")
+            label = words.variants(f"label.{field}.{value}")
+            if label and words.variants(f"why.{field}"):
+                grounds.append(say(f"why.{field}", name=label[0]))
+    lines = [say("why.lead", title=pick["title"], fit=pick["fit"])]
+    lines += [f"· {ground}" for ground in dict.fromkeys(grounds)] or [f"· {say('why.open')}"]
+    lines.append(pick["reason"])
+    yield Reply(
+        text="\n".join(lines),
+        choices=(
+            Choice(say("button.detail_short"), f"item:{exposure.id}:{position}", 1),
+            Choice(say("button.similar"), f"sim:{exposure.id}:{position}", 1),
+            Choice(say("button.more"), f"more:{exposure.id}", 1),
+        ),
+    )
+
+
+async def similar(
+    turn: Turn, room: Room, item_id: str, request: Request | None = None
+) -> AsyncIterator[Reply]:
+    """Items like one; what else the request says still holds."""
+    found = await room.engine.similar(item_id, request or Request())
+    async for reply in answer(turn, room, found):
+        yield reply
+
+
+def _people(room: Room, item: Item) -> str:
+    if not item.people:
+        return ""
+    return room.words.say("detail.people", names=", ".join(item.people))
+
+
+def _ingredients(room: Room, item: Item) -> str:
+    if not item.ingredients:
+        return ""
+    return room.words.say("detail.ingredients", names=", ".join(item.ingredients))
+
+
+def _caution(room: Room, item: Item, known: Taste) -> str:
+    at_risk = item.domain is Domain.FOOD and (known.allergens or known.avoid)
+    return room.words.say("chat.allergy_caution") if at_risk else ""

@@ -1,0 +1,228 @@
+"""Recommending: a wish, a refinement, "something else", a pressed question. What was shown in a talk is not shown again.
+
+```mermaid
+stateDiagram-v2
+  [*] --> Answered: a wish
+  Answered --> Answered: refine, more, question pressed
+  Answered --> Nothing: no item keeps the rules
+  Nothing --> Answered: loosen a rule
+```
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+from data.item import Domain
+from engine.questions import refinement
+from engine.recommender import Pick, Recommendation
+from engine.request import Exclude, Request, union
+from engine.taste import Taste, taste_of
+from engine.understanding import Understanding
+from handlers.room import Room
+from handlers.turn import Card, Choice, Reply, Turn
+from storage import exposures, taste
+
+TALK_SECONDS = 12 * 3600
+"""How long what was shown and said in a talk counts as the same talk."""
+SHOWN_KEPT = 300
+FEEDBACK = (("like", "👍"), ("dislike", "👎"), ("seen", "👀"), ("save", "🔖"), ("never", "🚫"))
+SENSITIVE: dict[str, Any] = {"text": "", "moods": (), "body": (), "allergens": (), "avoid": ()}
+"""Fields of a request that are stored only with consent."""
+
+
+async def recommend(turn: Turn, room: Room, understood: Understanding) -> AsyncIterator[Reply]:
+    """Answer a wish, alone or as a change of the last one."""
+    request = understood.request
+    limits = room.session.setdefault("limits", {})
+    for name in ("allergens", "avoid", "diet"):
+        told = getattr(request, name)
+        limits[name] = list(union(limits.get(name, ()), told))
+    async for reply in answer(turn, room, request, told_allergy=bool(request.allergens or request.avoid)):
+        yield reply
+
+
+async def open_request(turn: Turn, room: Room, domain: Domain | None) -> AsyncIterator[Reply]:
+    """Answer "anything", or a domain's button: no wish at all."""
+    async for reply in answer(turn, room, Request(domain=domain)):
+        yield reply
+
+
+async def more(turn: Turn, room: Room, exposure: exposures.Exposure | None = None) -> AsyncIterator[Reply]:
+    """Other picks for the same wish: of this exposure, or the last one of the talk."""
+    request = _last_request(room)
+    if exposure is not None and exposure.id != room.session.get("exposure"):
+        request = Request.from_dict(exposure.body["request"])
+    async for reply in answer(turn, room, request or Request()):
+        yield reply
+
+
+async def refine(turn: Turn, room: Room, exposure: exposures.Exposure, data: str) -> AsyncIterator[Reply]:
+    """A pressed question: the wish of its exposure, changed as the button says."""
+    base = _last_request(room) if exposure.id == room.session.get("exposure") else None
+    base = base or Request.from_dict(exposure.body["request"])
+    change = refinement(data, base.domain)
+    if change is None:
+        yield Reply(text=room.words.say("chat.stale"))
+        return
+    async for reply in answer(turn, room, base.refined(change)):
+        yield reply
+
+
+async def loosen(turn: Turn, room: Room, field: str) -> AsyncIterator[Reply]:
+    """The last wish without one of its rules, after nothing fitted."""
+    request = _last_request(room)
+    if request is None or field not in ("domain", *room.session.get("loosen", ())):
+        yield Reply(text=room.words.say("chat.stale"))
+        return
+    async for reply in answer(turn, room, request.without(field)):
+        yield reply
+
+
+async def again(turn: Turn, room: Room) -> AsyncIterator[Reply]:
+    """The last wish once more, and what was shown may come again: asked for by a button."""
+    room.session["shown"] = []
+    async for reply in answer(turn, room, _last_request(room) or Request()):
+        yield reply
+
+
+async def answer(
+    turn: Turn, room: Room, request: Request, told_allergy: bool = False
+) -> AsyncIterator[Reply]:
+    """Recommend for a request, show it, and keep what later turns need."""
+    known = await known_taste(room)
+    shown = [item for item, at in room.session.get("shown", ()) if turn.at - at < TALK_SECONDS]
+    asked = replace(
+        request,
+        exclude=request.exclude.joined(Exclude(items=tuple(i for i in shown if i not in request.items))),
+    )
+    room.session["request"] = request.to_dict()
+    found = await room.engine.recommend(
+        asked, known, seed=seed_of(turn.id), language=room.language, live=True
+    )
+    if not found.picks:
+        room.session["loosen"] = list(found.loosen)
+        yield Reply(
+            text=_nothing(room, request, bool(shown), found),
+            choices=_ways_out(room, request, found, bool(shown)),
+        )
+        return
+    exposure = exposure_id(turn.id)
+    room.session |= {
+        "exposure": exposure,
+        "picks": [pick.id for pick in found.picks],
+        "focus": None,
+        "shown": (room.session.get("shown", []) + [[pick.id, turn.at] for pick in found.picks])[-SHOWN_KEPT:],
+    }
+    stored = found if room.user.consent else replace(found, request=replace(request, **SENSITIVE))
+    room.write(
+        exposures.add,
+        exposure_id=exposure,
+        user_id=room.user.id,
+        platform=turn.chat.platform,
+        chat_id=turn.chat.id,
+        domain=str(request.domain or ""),
+        item_ids=[pick.id for pick in found.picks],
+        body=replace(stored, request=replace(stored.request, exclude=request.exclude)).to_dict(),
+    )
+    yield Reply(
+        text=_intro(room, request, known, found),
+        cards=tuple(card(pick) for pick in found.picks),
+        choices=_choices(room, found, exposure, told_allergy),
+        exposure=exposure,
+    )
+
+
+async def known_taste(room: Room) -> Taste:
+    """What is remembered of this person, and what was said in this talk."""
+    user = room.user.id
+    answers: dict[str, dict[str, list[str]]] = await room.read(taste.answers, user)
+    for domain, given in room.session.get("answers", {}).items():
+        answers[domain] = {**answers.get(domain, {}), **given}
+    events = await room.read(taste.events, user)
+    recent = await room.read(exposures.recent, user)
+    known = taste_of(answers, [(e.kind, e.item_id) for e in events], [item for item, _ in reversed(recent)])
+    limits: dict[str, list[str]] = room.session.get("limits", {})
+    return replace(
+        known,
+        allergens=union(known.allergens, limits.get("allergens", ())),
+        avoid=union(known.avoid, limits.get("avoid", ())),
+        diet=union(known.diet, limits.get("diet", ())),
+    )
+
+
+def card(pick: Pick) -> Card:
+    return Card(
+        pick.id, str(pick.domain), pick.title, pick.fit, pick.reason, pick.benefit, pick.facts, pick.url
+    )
+
+
+def seed_of(turn_id: str) -> int:
+    """The seed of a turn: the same when the turn is handled again after a crash."""
+    return int.from_bytes(hashlib.blake2b(turn_id.encode(), digest_size=4).digest(), "big")
+
+
+def exposure_id(turn_id: str) -> str:
+    return hashlib.blake2b(turn_id.encode(), digest_size=6).hexdigest()
+
+
+def feedback_choices(exposure: str, position: int, row: int, number: int | None = None) -> list[Choice]:
+    """The five feedback buttons of one card; `number` stands before each where several cards are shown."""
+    mark = f"{number} " if number else ""
+    return [Choice(f"{mark}{icon}", f"fb:{kind}:{exposure}:{position}", row) for kind, icon in FEEDBACK]
+
+
+def _choices(room: Room, found: Recommendation, exposure: str, told_allergy: bool) -> tuple[Choice, ...]:
+    say = room.words.say
+    choices = [
+        Choice(say("button.detail", number=place, title=pick.title), f"item:{exposure}:{place}", place)
+        for place, pick in enumerate(found.picks, 1)
+    ]
+    row = len(choices) + 1
+    choices += [
+        Choice(question.label, f"ask:{exposure}:{question.data}", row) for question in found.followups
+    ]
+    choices.append(Choice(say("button.more"), f"more:{exposure}", row + 1))
+    if told_allergy and room.user.consent is None:
+        choices.append(Choice(say("button.remember_allergy"), "remember:allergies", row + 1))
+    for place in range(1, len(found.picks) + 1):
+        choices += feedback_choices(exposure, place, row + 1 + place, place)
+    return tuple(choices)
+
+
+def _intro(room: Room, request: Request, known: Taste, found: Recommendation) -> str:
+    say, seed = room.words.say, found.trace.seed
+    kind = str(request.domain) if request.domain else "mixed"
+    parts = [say(f"intro.{kind}", seed)]
+    if request.domain is not None and len(found.picks) < request.count:
+        parts.append(say("intro.fewer", seed, count=len(found.picks)))
+    if any(pick.domain is Domain.FOOD for pick in found.picks) and (known.allergens or known.avoid):
+        parts.append(say("chat.allergy_caution"))
+    return " ".join(parts)
+
+
+def _nothing(room: Room, request: Request, shown: bool, found: Recommendation) -> str:
+    if found.loosen:
+        names = ", ".join(room.words.say(f"rule.{name}") for name in found.loosen)
+        return room.words.say("chat.nothing_loosen", rules=names)
+    return room.words.say("chat.nothing_more" if shown else "chat.nothing")
+
+
+def _ways_out(room: Room, request: Request, found: Recommendation, shown: bool) -> tuple[Choice, ...]:
+    say = room.words.say
+    choices = [
+        Choice(say("button.loosen", rule=say(f"rule.{name}")), f"loose:{name}", 1) for name in found.loosen
+    ]
+    if shown:
+        choices.append(Choice(say("button.again"), "again", 2))
+    if request.domain is not None:
+        choices.append(Choice(say("button.open"), f"d:{request.domain}", 2))
+    return tuple(choices)
+
+
+def _last_request(room: Room) -> Request | None:
+    raw = room.session.get("request")
+    return Request.from_dict(raw) if raw else None

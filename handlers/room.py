@@ -1,0 +1,65 @@
+"""What a conversation has at hand for one turn: who speaks, what was said so far, storage, engine, words.
+
+Reads happen at once; writes are kept back and committed together with the replies when the turn ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from data.phrases import Language, Phrases, phrases
+from engine.recommender import Recommender
+from storage.database import Database
+from storage.users import User
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Write = Callable[[AsyncConnection], Awaitable[object]]
+
+
+@dataclass(slots=True)
+class Room:
+    """One turn's room. `session` is this person's talk in this chat, JSON-able, stored when the turn ends."""
+
+    database: Database
+    user: User
+    session: dict[str, Any]
+    engine: Recommender
+    today: date
+    locale: str = ""
+    writes: list[Write] = field(default_factory=list)
+
+    @property
+    def language(self) -> Language:
+        """The language chosen, else that of the last text, else the platform's."""
+        heard = self.session.get("language") or ("en" if self.locale.lower().startswith("en") else "ko")
+        return self.user.language or ("en" if heard == "en" else "ko")
+
+    @property
+    def words(self) -> Phrases:
+        return phrases(self.language)
+
+    async def read(
+        self,
+        query: Callable[Concatenate[AsyncConnection, P], Awaitable[R]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """The answer of a query of `storage`, from a reading connection of its own."""
+        async with self.database.reading() as connection:
+            return await query(connection, *args, **kwargs)
+
+    def write(
+        self,
+        command: Callable[Concatenate[AsyncConnection, P], Awaitable[R]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None:
+        """Keep a command of `storage` for the transaction that ends this turn."""
+        self.writes.append(lambda connection: command(connection, *args, **kwargs))

@@ -1,0 +1,325 @@
+"""The survey of a domain: one question a message, every one skippable, taken up again and changed at any time.
+
+What a button means stands in its data, so that it survives a restart. Answers are remembered with consent,
+which is asked for once; without it they hold for this talk only.
+
+```mermaid
+stateDiagram-v2
+  [*] --> Consent: first time
+  Consent --> Question
+  [*] --> Question
+  Question --> Question: answer, skip, back, page
+  Question --> Summary: last one answered
+  Summary --> Question: change
+  Summary --> [*]: recommend
+  Question --> [*]: later
+```
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Final
+
+from data.item import Allergen, Domain, Item
+from engine.candidates import avoided
+from engine.taste import Question, survey
+from engine.writing import Writer
+from handlers.room import Room
+from handlers.turn import Choice, Reply, Turn
+from storage import taste, users
+
+PAGE: Final = 9
+TYPED_LENGTH: Final = 40
+"""Characters of a typed answer that are kept."""
+ALLERGENS: Final[tuple[str, ...]] = Allergen.__args__  # type: ignore[attr-defined]
+
+Answers = dict[str, list[str]]
+
+
+async def begin(turn: Turn, room: Room, domain: Domain | None) -> AsyncIterator[Reply]:
+    """Start or take up a survey; without a domain, ask which."""
+    if domain is None:
+        say = room.words.say
+        choices = tuple(Choice(say(f"button.survey_of.{d}"), f"survey:{d}", 1) for d in Domain)
+        yield Reply(text=say("survey.which"), choices=choices)
+    elif room.user.consent is None and "consent" not in room.session:
+        yield _consent(room, domain)
+    else:
+        yield await _next(room, domain)
+
+
+async def press(turn: Turn, room: Room, data: str) -> AsyncIterator[Reply]:
+    """A survey button: DOMAIN, DOMAIN:consent:yes, or DOMAIN:QUESTION:VERB[:VALUE]."""
+    name, _, rest = data.partition(":")
+    if not name:
+        async for reply in begin(turn, room, None):
+            yield reply
+        return
+    stale = Reply(text=room.words.say("chat.stale"))
+    if name not in set(Domain):
+        yield stale
+        return
+    domain = Domain(name)
+    if not rest:
+        async for reply in begin(turn, room, domain):
+            yield reply
+        return
+    key, _, rest = rest.partition(":")
+    verb, _, value = rest.partition(":")
+    if key == "consent":
+        agree(room, verb == "yes")
+        yield await _next(room, domain)
+        return
+    asked = survey(domain)
+    places = {question.id: place for place, question in enumerate(asked.questions)}
+    if key not in places:
+        yield stale
+        return
+    place = places[key]
+    question = asked.questions[place]
+    given = await answers(room, domain)
+    match verb:
+        case "pick":
+            options = {option for option, _ in await _options(room, question, given)}
+            if value not in options and value not in given.get(key, ()):
+                yield stale
+                return
+            given |= {key: _toggled(given.get(key, []), value, question.kind != "single")}
+            keep(room, domain, given)
+            if question.kind == "single":
+                yield await _after(room, domain, place, given)
+            else:
+                yield await _ask(room, domain, place, given, _page_of(room))
+        case "page" if value.isdigit():
+            room.session["page"] = int(value)
+            yield await _ask(room, domain, place, given, int(value))
+        case "skip" | "next":
+            if verb == "skip":
+                given |= {key: []}
+                keep(room, domain, given)
+            yield await _after(room, domain, place, given)
+        case "back":
+            yield await _ask(room, domain, max(0, place - 1), given, 0)
+        case "ask":
+            yield await _ask(room, domain, place, given, 0)
+        case "later":
+            room.session.pop("survey", None)
+            yield Reply(
+                text=room.words.say("survey.later"), slot=_slot(domain), choices=_done_choices(room, domain)
+            )
+        case _:
+            yield stale
+
+
+async def typed_answer(turn: Turn, room: Room, text: str) -> AsyncIterator[Reply] | None:
+    """The replies to a text that answers the question just asked, or None when it does not."""
+    current = room.session["survey"]
+    domain = Domain(current["domain"])
+    asked = survey(domain)
+    place = next((n for n, q in enumerate(asked.questions) if q.id == current["question"]), None)
+    if place is None:
+        return None
+    question = asked.questions[place]
+    values = [
+        value
+        for value, label in await _options(room, question, {})
+        if label.lower() == text.lower() or value == text.lower()
+    ]
+    if not values and question.typed and len(text) <= TYPED_LENGTH:
+        values = await _read(room, question, text)
+    if not values:
+        return None
+    return _take(room, domain, place, values)
+
+
+async def remember(turn: Turn, room: Room) -> AsyncIterator[Reply]:
+    """Keep the allergies told in this talk for good: pressing the button is the consent."""
+    agree(room, True)
+    limits = room.session.get("limits", {})
+    given = await answers(room, Domain.FOOD)
+    told = [*limits.get("allergens", ()), *(f"other.{name}" for name in limits.get("avoid", ()))]
+    keep(room, Domain.FOOD, given | {"allergies": list(dict.fromkeys((*given.get("allergies", ()), *told)))})
+    yield Reply(text=room.words.say("chat.allergy_kept"))
+
+
+def agree(room: Room, consent: bool) -> None:
+    """Keep whether moods, body states and allergies may be remembered; what this talk holds goes along."""
+    room.session["consent"] = consent
+    room.write(users.set_consent, room.user.id, consent)
+    if consent:
+        for domain, given in room.session.pop("answers", {}).items():
+            room.write(taste.save_answers, room.user.id, domain, given)
+
+
+async def answers(room: Room, domain: Domain) -> Answers:
+    """What was answered so far, remembered or in this talk."""
+    remembered: dict[str, Answers] = await room.read(taste.answers, room.user.id)
+    return {**remembered.get(domain, {}), **room.session.get("answers", {}).get(domain, {})}
+
+
+def keep(room: Room, domain: Domain, given: Answers) -> None:
+    """Keep the answers of a domain: for good with consent, else in this talk."""
+    if room.session.get("consent", room.user.consent):
+        room.write(taste.save_answers, room.user.id, str(domain), given)
+        room.session.get("answers", {}).pop(domain, None)
+    else:
+        room.session.setdefault("answers", {})[str(domain)] = given
+
+
+async def _take(room: Room, domain: Domain, place: int, values: list[str]) -> AsyncIterator[Reply]:
+    question = survey(domain).questions[place]
+    given = await answers(room, domain)
+    several = question.kind != "single"
+    given |= {
+        question.id: list(dict.fromkeys((*given.get(question.id, ()), *values))) if several else values[:1]
+    }
+    keep(room, domain, given)
+    yield await (
+        _ask(room, domain, place, given, _page_of(room)) if several else _after(room, domain, place, given)
+    )
+
+
+async def _read(room: Room, question: Question, text: str) -> list[str]:
+    """Typed words as answers: names as the catalog spells them, allergies as the lexicon names them."""
+    if question.kind == "people":
+        return room.engine.people_in(text)
+    if question.field == "allergens":
+        labels, others = await room.engine.allergies_in(text)
+        return [*labels, *(f"other.{name}" for name in others)] or [f"other.{text}"]
+    return [text]
+
+
+async def _next(room: Room, domain: Domain) -> Reply:
+    """The first question without an answer, or the summary when there is none."""
+    given = await answers(room, domain)
+    for place, question in enumerate(survey(domain).questions):
+        if question.id not in given:
+            return await _ask(room, domain, place, given, 0)
+    return await _summary(room, domain, given)
+
+
+async def _after(room: Room, domain: Domain, place: int, given: Answers) -> Reply:
+    questions = survey(domain).questions
+    if place + 1 < len(questions):
+        return await _ask(room, domain, place + 1, given, 0)
+    return await _summary(room, domain, given)
+
+
+async def _ask(room: Room, domain: Domain, place: int, given: Answers, page: int) -> Reply:
+    asked, say = survey(domain), room.words.say
+    question = asked.questions[place]
+    room.session["survey"] = {"domain": str(domain), "question": question.id}
+    room.session["page"] = page
+    options = await _options(room, question, given)
+    pages = max(1, -(-len(options) // PAGE)) if len(options) > PAGE + 3 else 1
+    page = page % pages
+    shown = options[page * PAGE : (page + 1) * PAGE] if pages > 1 else options
+    here = f"survey:{domain}:{question.id}"
+    marked = set(given.get(question.id, ()))
+    choices = [
+        Choice(f"{'✓ ' if value in marked else ''}{label}", f"{here}:pick:{value}", 1 + n // 3)
+        for n, (value, label) in enumerate(shown)
+    ]
+    row = 10
+    if pages > 1:
+        choices.append(
+            Choice(say("button.page", page=page + 1, pages=pages), f"{here}:page:{(page + 1) % pages}", row)
+        )
+    if place:
+        choices.append(Choice(say("button.back"), f"{here}:back", row + 1))
+    if question.kind != "single" and marked:
+        choices.append(Choice(say("button.next"), f"{here}:next", row + 1))
+    else:
+        choices.append(Choice(say("button.skip"), f"{here}:skip", row + 1))
+    choices.append(Choice(say("button.later"), f"{here}:later", row + 1))
+    head = say("survey.head", title=asked.titles[room.language], place=place + 1, total=len(asked.questions))
+    return Reply(text=f"{head}\n{question.ask[room.language]}", slot=_slot(domain), choices=tuple(choices))
+
+
+async def _summary(room: Room, domain: Domain, given: Answers) -> Reply:
+    asked, say = survey(domain), room.words.say
+    room.session.pop("survey", None)
+    choices = [Choice(say(f"button.begin.{domain}"), f"d:{domain}", 1)]
+    lines = [say("survey.done", title=asked.titles[room.language])]
+    for place, question in enumerate(asked.questions):
+        named = dict(await _options(room, question, given))
+        labels = ", ".join(named.get(value, value) for value in given.get(question.id, ())[:6])
+        name = say(f"survey.name.{question.id}")
+        lines.append(f"· {name}: {labels or say('survey.none')}")
+        choices.append(
+            Choice(say("button.change", name=name), f"survey:{domain}:{question.id}:ask", 2 + place // 3)
+        )
+    if not room.session.get("consent", room.user.consent):
+        lines.append(say("survey.this_talk"))
+    return Reply(text="\n".join(lines), slot=_slot(domain), choices=tuple(choices))
+
+
+def _consent(room: Room, domain: Domain) -> Reply:
+    say = room.words.say
+    return Reply(
+        text=say("survey.consent"),
+        slot=_slot(domain),
+        choices=(
+            Choice(say("button.consent_yes"), f"survey:{domain}:consent:yes", 1),
+            Choice(say("button.consent_no"), f"survey:{domain}:consent:no", 1),
+        ),
+    )
+
+
+async def _options(room: Room, question: Question, given: Answers) -> list[tuple[str, str]]:
+    """Values and labels of a question, those of the catalog included, what was typed in last."""
+    if question.kind == "grid":
+        writer = Writer(room.language)
+        items = await room.engine.catalog(Domain.MOVIE)
+        options = [(item.id, writer.title(item)) for item in items]
+    elif question.kind == "people":
+        options = [(name, name) for name in _names(await room.engine.catalog(Domain.MOVIE))]
+    elif question.field == "allergens":
+        options = [(value, room.words.say(f"label.allergens.{value}")) for value in ALLERGENS]
+    else:
+        options = [(option.id, option.labels[room.language]) for option in question.options]
+    known = {value for value, _ in options}
+    return options + [(v, _label(room, question, v)) for v in given.get(question.id, ()) if v not in known]
+
+
+def _names(items: list[Item]) -> list[str]:
+    """Directors and actors of the catalog, those of most films first."""
+    counts = Counter(name for item in items for name in dict.fromkeys((*item.creators, *item.people)))
+    return [name for name, count in counts.most_common(45) if count > 1]
+
+
+def _label(room: Room, question: Question, value: str) -> str:
+    for option in question.options:
+        if option.id == value:
+            return option.labels[room.language]
+    if question.field == "allergens":
+        return (
+            room.words.variants(f"label.allergens.{value}")[0]
+            if value in ALLERGENS
+            else avoided(value.removeprefix("other."))
+        )
+    return value
+
+
+def _toggled(chosen: list[str], value: str, several: bool) -> list[str]:
+    if value in chosen:
+        return [each for each in chosen if each != value]
+    return [*chosen, value] if several else [value]
+
+
+def _page_of(room: Room) -> int:
+    page = room.session.get("page", 0)
+    return page if isinstance(page, int) else 0
+
+
+def _slot(domain: Domain) -> str:
+    return f"survey.{domain}"
+
+
+def _done_choices(room: Room, domain: Domain) -> tuple[Choice, ...]:
+    return (
+        Choice(room.words.say(f"button.begin.{domain}"), f"d:{domain}", 1),
+        Choice(room.words.say("button.resume"), f"survey:{domain}", 1),
+    )

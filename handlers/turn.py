@@ -1,0 +1,204 @@
+"""What crosses between a platform and the conversations: a Turn comes in, Replies go out.
+
+Knows no platform: an adapter in `bot/` makes Turns out of what its platform tells, and renders Replies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import TypeAdapter
+
+TEXT_LIMIT = 4_000
+"""Characters of a person's message that are read; the rest is cut, and that is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """Where something was said. `id` is the platform's own."""
+
+    platform: str
+    id: str
+    kind: Literal["private", "group", "thread"] = "private"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who said it, as the platform tells. `locale` is a BCP 47 tag or empty."""
+
+    id: str
+    name: str = ""
+    locale: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    text: str
+    kind: Literal["text"] = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A slash command without its slash; `argument` is what followed it, or a deep link's payload."""
+
+    name: str
+    argument: str = ""
+    kind: Literal["command"] = "command"
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A button; `data` is the `Choice.data` that was shown with it, or a forgery."""
+
+    data: str
+    kind: Literal["press"] = "press"
+
+
+@dataclass(frozen=True, slots=True)
+class FormSubmitted:
+    name: str
+    values: dict[str, str] = field(default_factory=dict)
+    kind: Literal["form"] = "form"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Degrees, WGS 84."""
+
+    latitude: float
+    longitude: float
+    kind: Literal["location"] = "location"
+
+
+@dataclass(frozen=True, slots=True)
+class PollAnswer:
+    poll: str
+    options: tuple[int, ...]
+    kind: Literal["poll_answer"] = "poll_answer"
+
+
+@dataclass(frozen=True, slots=True)
+class PollClosed:
+    poll: str
+    votes: tuple[int, ...]
+    kind: Literal["poll_closed"] = "poll_closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """The bot or a person came into a chat or left it."""
+
+    change: Literal["joined", "left"]
+    of_bot: bool = False
+    kind: Literal["membership"] = "membership"
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The clock, for what was to happen at a time."""
+
+    name: str
+    kind: Literal["tick"] = "tick"
+
+
+Payload = Text | Command | Press | FormSubmitted | Location | PollAnswer | PollClosed | Membership | Tick
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One thing that happened in a chat.
+
+    `id` is unique on its platform and the same when the platform delivers it twice; `at` is Unix
+    seconds; `replies_to` is the message that this one answers, if it does.
+    """
+
+    id: str
+    chat: Chat
+    person: Person
+    payload: Payload
+    at: float
+    replies_to: str | None = None
+    mentions_bot: bool = False
+
+    def to_json(self) -> str:
+        return _TURN.dump_json(self).decode()
+
+    @staticmethod
+    def from_json(body: str) -> Turn:
+        """Raises pydantic.ValidationError when `body` is no Turn of this version."""
+        return _TURN.validate_json(body)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A button: `data` comes back in a Press. Choices of one `row` stand side by side."""
+
+    label: str
+    data: str
+    row: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One recommended item, ready to show. `fit` is 1 to 10; `facts` are short and in order."""
+
+    id: str
+    domain: str
+    title: str
+    fit: int
+    reason: str
+    benefit: str
+    facts: tuple[str, ...] = ()
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Fields asked at once where a platform has modals, else one by one: (name, label)."""
+
+    name: str
+    title: str
+    fields: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    question: str
+    options: tuple[str, ...]
+    multiple: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Something to show.
+
+    A later Reply with the same `slot` in the same chat replaces the earlier one, also from a later
+    turn; an empty slot gets one of its own for each turn. An `interim` Reply is shown at once and
+    alone, and must be replaced by a final one of its slot; final ones are stored together with what
+    the turn changed. `chat` is another chat than the turn's, if given; `private` means that only the
+    asker may see it; `exposure` is the id of the exposure that it shows.
+    """
+
+    text: str = ""
+    cards: tuple[Card, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    form: Form | None = None
+    poll: Poll | None = None
+    slot: str = ""
+    chat: Chat | None = None
+    private: bool = False
+    interim: bool = False
+    exposure: str | None = None
+
+    def to_json(self) -> str:
+        return _REPLY.dump_json(self).decode()
+
+    @staticmethod
+    def from_json(body: str) -> Reply:
+        """Raises pydantic.ValidationError when `body` is no Reply of this version."""
+        return _REPLY.validate_json(body)
+
+
+_TURN: TypeAdapter[Turn] = TypeAdapter(Turn)
+_REPLY: TypeAdapter[Reply] = TypeAdapter(Reply)

@@ -1,0 +1,1 @@
+"""What is remembered: tables and queries, knowing no engine and no chat."""

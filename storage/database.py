@@ -1,0 +1,226 @@
+"""The database: opened, brought up to date, read by many connections and written by one.
+
+Knows no table but the one that names its revision; what is asked of it stands in the files beside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+
+from sqlalchemy import Connection, Engine, Table, event, inspect, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidRequestError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from storage.schema import HEAD
+
+BUSY_TIMEOUT = 5_000
+"""Milliseconds that a writer waits for another process's transaction."""
+READERS = 8
+"""Connections that may read at once."""
+CHUNK = 500
+"""Values in one IN list, rows in one insert."""
+
+_PRAGMAS: Final = (
+    # First, because switching to WAL may itself have to wait.
+    f"PRAGMA busy_timeout = {BUSY_TIMEOUT}",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA foreign_keys = ON",
+)
+_ELSEWHERE: Final = "set ONEULMWO_HOME or ONEULMWO_DATABASE_URL to another place"
+
+T = TypeVar("T")
+
+
+class StorageError(Exception):
+    """The database cannot do what was asked; the message is one sentence for a user, with what to do."""
+
+
+class Database:
+    """One SQLite file or one PostgreSQL database, open."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self._lock = asyncio.Lock()
+        if url.get_backend_name() == "sqlite":
+            self._readers = _sqlite_engine(url, "BEGIN", (*_PRAGMAS, "PRAGMA query_only = ON"), READERS)
+            self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", _PRAGMAS, 1)
+        else:
+            self._readers = self._writer = create_async_engine(url, hide_parameters=True, pool_size=READERS)
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        """Open the database that `url` names, making its folder and tables where they are missing.
+
+        Raises:
+            StorageError: it cannot be opened or written, or a newer oneulmwo has written it.
+        """
+        try:
+            parsed = make_url(url)
+            _prepare(parsed)
+            database = cls(parsed)
+        except (ArgumentError, InvalidRequestError) as error:
+            raise StorageError(
+                "ONEULMWO_DATABASE_URL is not understood; write sqlite+aiosqlite:///path or "
+                "postgresql+asyncpg://user:password@host/name."
+            ) from error
+        except ImportError as error:
+            raise StorageError(
+                f"The driver {parsed.drivername} is not installed; install its package beside oneulmwo."
+            ) from error
+        try:
+            await database._migrate()
+        except (DBAPIError, OSError) as error:
+            await database.close()
+            raise _explained(parsed, error) from error
+        except StorageError:
+            await database.close()
+            raise
+        return database
+
+    async def close(self) -> None:
+        await self._readers.dispose()
+        await self._writer.dispose()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection that sees one state of the database throughout, and never waits for a writer."""
+        async with self._readers.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A connection in one transaction: committed at the end, rolled back by an exception.
+
+        Writers of this process go one by one, in the order in which they came. It must not be entered
+        again inside itself.
+        """
+        async with self._lock, self._writer.begin() as connection:
+            yield connection
+
+    async def _migrate(self) -> None:
+        async with self.reading() as connection:
+            if await connection.run_sync(_revision) == HEAD:
+                return
+        # Importing Alembic takes longer than everything else here, and is needed once a version.
+        from storage.migrations.run import UnknownRevisionError, upgrade
+
+        try:
+            async with self.writing() as connection:
+                await connection.run_sync(upgrade)
+        except UnknownRevisionError as error:
+            raise StorageError(
+                f"{_name(self._url)} was written by a newer oneulmwo; update oneulmwo to open it."
+            ) from error
+
+
+def insert(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that knows `on_conflict_do_…`, in the words of the connection's database."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+async def upsert_rows(connection: AsyncConnection, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Write `rows`, which fill the same columns; a row of the same primary key is replaced in them."""
+    if not rows:
+        return
+    key = [column.name for column in table.primary_key]
+    statement = insert(connection, table)
+    given = {name: statement.excluded[name] for name in rows[0] if name not in key}
+    await connection.execute(statement.on_conflict_do_update(index_elements=key, set_=given), rows)
+
+
+def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
+    """`values` in order, at most `size` at a time."""
+    rest = iter(values)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def _sqlite_engine(url: URL, begin: str, pragmas: tuple[str, ...], connections: int) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        # A statement's parameters are what people said: they stay out of error messages and logs.
+        hide_parameters=True,
+        pool_size=connections,
+        max_overflow=0,
+        # The driver must leave BEGIN to us: its own is deferred, and fails when a reader turns writer.
+        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT / 1000},
+    )
+    _begin_with(engine.sync_engine, begin, pragmas)
+    return engine
+
+
+def _begin_with(engine: Engine, begin: str, pragmas: tuple[str, ...]) -> None:
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, record: object) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine, "invalidate")
+    def _broken_off(connection: Any, record: object, error: object) -> None:
+        # After a cancelled statement SQLAlchemy closes the connection, but SQLite keeps its locks as long
+        # as the statement lives, and the traceback of the cancellation holds it.
+        connection.rollback()
+
+    @event.listens_for(engine, "begin")
+    def _began(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+
+def _prepare(url: URL) -> None:
+    if url.get_backend_name() != "sqlite":
+        return
+    if not url.database or url.database == ":memory:":
+        raise StorageError(
+            "A database in memory would forget everything; name a file in ONEULMWO_DATABASE_URL."
+        )
+    path = Path(url.database)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"The folder {path.parent} cannot be made or entered; {_ELSEWHERE}.") from error
+    # SQLite opens what it may only read, and the first answer would then fail instead of the start.
+    if not os.access(path.parent, os.W_OK | os.X_OK) or (
+        path.exists() and not os.access(path, os.R_OK | os.W_OK)
+    ):
+        raise StorageError(f"{path} cannot be written; give yourself the right to, or {_ELSEWHERE}.")
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
+
+
+def _explained(url: URL, error: Exception) -> StorageError:
+    """The one sentence for what a driver raised while opening."""
+    name, reason = _name(url), str(error)
+    if url.get_backend_name() != "sqlite":
+        return StorageError(
+            f"{name} cannot be reached; see that it runs and that ONEULMWO_DATABASE_URL is right."
+        )
+    if "not a database" in reason:
+        return StorageError(f"{name} is not a database; move it away, or {_ELSEWHERE}.")
+    if "locked" in reason:
+        return StorageError(
+            f"{name} is held by another program; wait for it to end or stop it, then start again."
+        )
+    if "readonly" in reason or "unable to open" in reason:
+        return StorageError(f"{name} cannot be written; give yourself the right to, or {_ELSEWHERE}.")
+    return StorageError(f"{name} cannot be used as it is; restore a copy of it, or {_ELSEWHERE}.")
+
+
+def _name(url: URL) -> str:
+    """The database as a message may name it: never with a password."""
+    return str(url.database) if url.get_backend_name() == "sqlite" else f"The database at {url.host}"

@@ -1,0 +1,96 @@
+"""What was shown to whom, with everything that led to it: feedback and learning point here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.schema import exposure_items, exposures
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """One recommendation. `item_ids` are in the order shown, position 1 first; `body` is the whole of it,
+    trace included; `delivered_at` (Unix seconds) is None while it has not reached the person."""
+
+    id: str
+    user_id: int
+    platform: str
+    chat_id: str
+    domain: str
+    item_ids: tuple[str, ...]
+    body: dict[str, Any]
+    delivered_at: float | None
+    created_at: float
+
+
+async def add(
+    connection: AsyncConnection,
+    *,
+    exposure_id: str,
+    user_id: int,
+    platform: str,
+    chat_id: str,
+    domain: str,
+    item_ids: Sequence[str],
+    body: Mapping[str, Any],
+) -> None:
+    await connection.execute(
+        insert(exposures).values(
+            id=exposure_id,
+            user_id=user_id,
+            platform=platform,
+            chat_id=chat_id,
+            domain=domain,
+            body=dict(body),
+            created_at=time.time(),
+        )
+    )
+    shown = [
+        {"exposure_id": exposure_id, "position": position, "item_id": item_id}
+        for position, item_id in enumerate(item_ids, start=1)
+    ]
+    if shown:
+        await connection.execute(insert(exposure_items), shown)
+
+
+async def get(connection: AsyncConnection, exposure_id: str) -> Exposure | None:
+    row = (await connection.execute(select(exposures).where(exposures.c.id == exposure_id))).one_or_none()
+    if row is None:
+        return None
+    item_ids = await connection.scalars(
+        select(exposure_items.c.item_id)
+        .where(exposure_items.c.exposure_id == exposure_id)
+        .order_by(exposure_items.c.position)
+    )
+    return Exposure(
+        id=row.id,
+        user_id=row.user_id,
+        platform=row.platform,
+        chat_id=row.chat_id,
+        domain=row.domain,
+        item_ids=tuple(item_ids),
+        body=row.body,
+        delivered_at=row.delivered_at,
+        created_at=row.created_at,
+    )
+
+
+async def recent(connection: AsyncConnection, user_id: int, limit: int = 200) -> list[tuple[str, float]]:
+    """(item id, Unix seconds) of what the person was recommended, newest first, in any chat.
+
+    What is still on its way counts: a second request must not repeat it.
+    """
+    rows = await connection.execute(
+        select(exposure_items.c.item_id, exposures.c.created_at)
+        .join(exposures, exposures.c.id == exposure_items.c.exposure_id)
+        .where(exposures.c.user_id == user_id)
+        .order_by(exposures.c.created_at.desc(), exposures.c.id, exposure_items.c.position)
+        .limit(limit)
+    )
+    return [(row.item_id, row.created_at) for row in rows]

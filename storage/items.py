@@ -1,0 +1,227 @@
+"""The items, the truth about them, and what is derived from them elsewhere: index versions and vectors.
+
+An item's body is opaque text here, JSON of an Item.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Literal
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.database import StorageError, chunks, upsert_rows
+from storage.schema import indexes, item_redirects, items, meta
+from storage.schema import vectors as vector_table
+
+_ACTIVE_INDEX = "active_index"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What an upsert did, in items."""
+
+    added: int = 0
+    changed: int = 0
+    same: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IndexVersion:
+    """One built index: the names of its tables, what it was built from and with; times in Unix seconds."""
+
+    version: int
+    items_table: str
+    names_table: str
+    embedder: str
+    items_hash: str
+    rows: int
+    state: Literal["building", "active", "retired"]
+    created_at: float
+    retired_at: float | None
+
+
+async def upsert(connection: AsyncConnection, new: Iterable[tuple[str, str, str, str]]) -> Counts:
+    """Write items given as (id, domain, body, origin); those that are the same already are left alone."""
+    added = changed = same = 0
+    for chunk in chunks(new):
+        rows = {item_id: (domain, body, origin, _digest(body)) for item_id, domain, body, origin in chunk}
+        known_rows = await connection.execute(
+            select(items.c.id, items.c.origin, items.c.hash).where(items.c.id.in_(rows))
+        )
+        known = {row.id: (row.origin, row.hash) for row in known_rows}
+        fresh = {item_id: row for item_id, row in rows.items() if known.get(item_id) != (row[2], row[3])}
+        added += len(fresh.keys() - known.keys())
+        changed += len(fresh.keys() & known.keys())
+        same += len(rows) - len(fresh)
+        now = time.time()
+        await upsert_rows(
+            connection,
+            items,
+            [
+                {
+                    "id": key,
+                    "domain": domain,
+                    "body": body,
+                    "origin": origin,
+                    "hash": digest,
+                    "updated_at": now,
+                }
+                for key, (domain, body, origin, digest) in fresh.items()
+            ],
+        )
+    return Counts(added, changed, same)
+
+
+async def get(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, str]:
+    """Bodies by the id asked for, redirects followed; an id that is no item is left out."""
+    bodies: dict[str, str] = {}
+    for chunk in chunks(dict.fromkeys(ids)):
+        moved_rows = await connection.execute(
+            select(item_redirects.c.old_id, item_redirects.c.new_id).where(item_redirects.c.old_id.in_(chunk))
+        )
+        moved = {row.old_id: row.new_id for row in moved_rows}
+        now_at = {asked: moved.get(asked, asked) for asked in chunk}
+        rows = await connection.execute(
+            select(items.c.id, items.c.body).where(items.c.id.in_(set(now_at.values())))
+        )
+        found = {row.id: row.body for row in rows}
+        bodies.update({asked: found[item_id] for asked, item_id in now_at.items() if item_id in found})
+    return bodies
+
+
+async def all_bodies(connection: AsyncConnection) -> AsyncIterator[str]:
+    """Every item's body, in order of id, without holding them all."""
+    async with connection.stream(select(items.c.body).order_by(items.c.id)) as rows:
+        async for row in rows:
+            yield row.body
+
+
+async def count(connection: AsyncConnection) -> int:
+    return await connection.scalar(select(func.count()).select_from(items)) or 0
+
+
+async def origin_ids(connection: AsyncConnection, origin: str) -> set[str]:
+    """Ids of the items that came from there."""
+    return set(await connection.scalars(select(items.c.id).where(items.c.origin == origin)))
+
+
+async def remove(connection: AsyncConnection, ids: Iterable[str]) -> int:
+    """Forget items; how many there were. What people did with them stays."""
+    gone = 0
+    for chunk in chunks(ids):
+        gone += (await connection.execute(delete(items).where(items.c.id.in_(chunk)))).rowcount
+    return gone
+
+
+async def redirect(connection: AsyncConnection, old_id: str, new_id: str) -> None:
+    """From now on whoever asks for `old_id` gets `new_id`, also by way of what led to `old_id` so far."""
+    # Kept flat, so that following takes one step and no ring can arise.
+    await connection.execute(delete(item_redirects).where(item_redirects.c.old_id == new_id))
+    await connection.execute(
+        update(item_redirects).where(item_redirects.c.new_id == old_id).values(new_id=new_id)
+    )
+    await upsert_rows(connection, item_redirects, [{"old_id": old_id, "new_id": new_id}])
+
+
+async def value(connection: AsyncConnection, key: str) -> str | None:
+    """A fact about the whole database, such as the hash of the catalog last loaded."""
+    return await connection.scalar(select(meta.c.value).where(meta.c.key == key))
+
+
+async def set_value(connection: AsyncConnection, key: str, value: str) -> None:
+    await upsert_rows(connection, meta, [{"key": key, "value": value}])
+
+
+async def active_index(connection: AsyncConnection) -> IndexVersion | None:
+    """The index that searches use now."""
+    version = await value(connection, _ACTIVE_INDEX)
+    if version is None:
+        return None
+    rows = await connection.execute(select(indexes).where(indexes.c.version == int(version)))
+    return IndexVersion(*rows.one())
+
+
+async def start_index(
+    connection: AsyncConnection, *, embedder: str, items_hash: str, rows: int
+) -> IndexVersion:
+    """A new version with names for its tables, to be built beside the active one."""
+    version = await connection.scalar(
+        insert(indexes)
+        .values(
+            items_table="",
+            names_table="",
+            embedder=embedder,
+            items_hash=items_hash,
+            rows=rows,
+            state="building",
+            created_at=time.time(),
+        )
+        .returning(indexes.c.version)
+    )
+    named = (
+        update(indexes)
+        .where(indexes.c.version == version)
+        .values(items_table=f"items_v{version}", names_table=f"names_v{version}")
+        .returning(*indexes.c)
+    )
+    return IndexVersion(*(await connection.execute(named)).one())
+
+
+async def activate_index(connection: AsyncConnection, version: int) -> None:
+    """Let searches use `version`, and retire the one they used.
+
+    Raises:
+        StorageError: there is no such version any more.
+    """
+    # The former goes first: activating the active one again changes nothing but its times.
+    await connection.execute(
+        update(indexes)
+        .where(indexes.c.state == "active", indexes.c.version != version)
+        .values(state="retired", retired_at=time.time())
+    )
+    activated = await connection.execute(
+        update(indexes).where(indexes.c.version == version).values(state="active", retired_at=None)
+    )
+    if not activated.rowcount:
+        raise StorageError(f"Index version {version} is gone; build the index again with oneulmwo index.")
+    await set_value(connection, _ACTIVE_INDEX, str(version))
+
+
+async def retired_indexes(connection: AsyncConnection, before: float) -> list[IndexVersion]:
+    """Versions that no search has begun with since `before` (Unix seconds): their tables may be dropped."""
+    rows = await connection.execute(
+        select(indexes)
+        .where(indexes.c.state == "retired", indexes.c.retired_at < before)
+        .order_by(indexes.c.version)
+    )
+    return [IndexVersion(*row) for row in rows]
+
+
+async def forget_index(connection: AsyncConnection, version: int) -> None:
+    """Forget a version whose tables are dropped; the active one stays."""
+    await connection.execute(delete(indexes).where(indexes.c.version == version, indexes.c.state != "active"))
+
+
+async def vectors(connection: AsyncConnection, keys: Iterable[str]) -> dict[str, bytes]:
+    """The vectors kept under those keys; a key without one is left out."""
+    found: dict[str, bytes] = {}
+    for chunk in chunks(keys):
+        rows = await connection.execute(
+            select(vector_table.c.key, vector_table.c.vector).where(vector_table.c.key.in_(chunk))
+        )
+        found.update({row.key: row.vector for row in rows})
+    return found
+
+
+async def keep_vectors(connection: AsyncConnection, new: Mapping[str, bytes]) -> None:
+    for chunk in chunks(new.items()):
+        await upsert_rows(connection, vector_table, [{"key": key, "vector": vector} for key, vector in chunk])
+
+
+def _digest(body: str) -> str:
+    return blake2b(body.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,154 @@
+"""What came in and what goes out: turns until they are handled, replies until they are shown.
+
+Bodies are opaque text here: JSON of a Turn or a Reply.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.database import insert
+from storage.schema import exposures, inbox, outbox
+
+Outcome = Literal["done", "superseded", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One version of a slot, to be shown; `message_id` is the message to edit, if there is one already."""
+
+    id: int
+    turn_id: str
+    chat_id: str
+    slot: str
+    body: str
+    version: int
+    message_id: str | None
+    exposure_id: str | None
+
+
+async def take(
+    connection: AsyncConnection, *, turn_id: str, platform: str, chat_id: str, person_id: str, body: str
+) -> int | None:
+    """Keep a turn until it is finished: its inbox id, or None when that turn was taken before."""
+    statement = (
+        insert(connection, inbox)
+        .values(
+            turn_id=turn_id,
+            platform=platform,
+            chat_id=chat_id,
+            person_id=person_id,
+            body=body,
+            taken_at=time.time(),
+        )
+        .on_conflict_do_nothing(index_elements=["platform", "turn_id"])
+        .returning(inbox.c.id)
+    )
+    inbox_id: int | None = await connection.scalar(statement)
+    return inbox_id
+
+
+async def unfinished(connection: AsyncConnection, platform: str) -> list[tuple[int, str]]:
+    """(inbox id, body) of every turn without an outcome, in the order taken."""
+    rows = await connection.execute(
+        select(inbox.c.id, inbox.c.body)
+        .where(inbox.c.platform == platform, inbox.c.outcome.is_(None))
+        .order_by(inbox.c.id)
+    )
+    return [(row.id, row.body) for row in rows]
+
+
+async def finish(connection: AsyncConnection, inbox_id: int, outcome: Outcome) -> None:
+    await connection.execute(
+        update(inbox).where(inbox.c.id == inbox_id).values(outcome=outcome, finished_at=time.time())
+    )
+
+
+async def post(
+    connection: AsyncConnection,
+    *,
+    turn_id: str,
+    platform: str,
+    chat_id: str,
+    slot: str,
+    body: str,
+    exposure_id: str | None = None,
+) -> None:
+    """Let `body` be what the slot of that chat shows next, in place of a version not sent yet."""
+    seq = await connection.scalar(select(func.coalesce(func.max(outbox.c.seq), 0) + 1))
+    content = {
+        "turn_id": turn_id,
+        "body": body,
+        "exposure_id": exposure_id,
+        "seq": seq,
+        "posted_at": time.time(),
+    }
+    statement = insert(connection, outbox).values(
+        platform=platform, chat_id=chat_id, slot=slot, version=1, sent_version=0, **content
+    )
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["platform", "chat_id", "slot"],
+            set_={**content, "version": outbox.c.version + 1, "problem": None},
+        )
+    )
+
+
+async def due(connection: AsyncConnection, platform: str, chat_id: str | None = None) -> list[Outgoing]:
+    """What is to be shown, of one chat or of all, in the order of the latest posts."""
+    query = (
+        select(
+            outbox.c.id,
+            outbox.c.turn_id,
+            outbox.c.chat_id,
+            outbox.c.slot,
+            outbox.c.body,
+            outbox.c.version,
+            outbox.c.message_id,
+            outbox.c.exposure_id,
+        )
+        .where(outbox.c.platform == platform, outbox.c.sent_version < outbox.c.version)
+        .order_by(outbox.c.seq, outbox.c.id)
+    )
+    if chat_id is not None:
+        query = query.where(outbox.c.chat_id == chat_id)
+    return [Outgoing(*row) for row in await connection.execute(query)]
+
+
+async def sent(connection: AsyncConnection, outgoing: Outgoing, message_id: str, at: float) -> None:
+    """That version was shown as `message_id`, and the exposure in it has reached the person."""
+    await connection.execute(
+        update(outbox)
+        .where(outbox.c.id == outgoing.id)
+        .values(sent_version=outgoing.version, message_id=message_id)
+    )
+    if outgoing.exposure_id is not None:
+        await connection.execute(
+            update(exposures)
+            .where(exposures.c.id == outgoing.exposure_id, exposures.c.delivered_at.is_(None))
+            .values(delivered_at=at)
+        )
+
+
+async def undeliverable(connection: AsyncConnection, outgoing: Outgoing, reason: str) -> None:
+    """That version will never be shown; a later one of its slot is tried again."""
+    await connection.execute(
+        update(outbox).where(outbox.c.id == outgoing.id).values(sent_version=outgoing.version, problem=reason)
+    )
+
+
+async def purge(connection: AsyncConnection, before: float) -> int:
+    """Forget turns finished and replies settled before that time; the number of rows gone.
+
+    A message of a purged slot is not edited any more: a later post there is a new message.
+    """
+    turns = await connection.execute(delete(inbox).where(inbox.c.finished_at < before))
+    replies = await connection.execute(
+        delete(outbox).where(outbox.c.posted_at < before, outbox.c.sent_version == outbox.c.version)
+    )
+    return turns.rowcount + replies.rowcount

@@ -1,0 +1,306 @@
+"""Every table of the program; what `migrations/` builds, and pinned to it by a test.
+
+Times are Unix seconds. Nothing here is SQLite's or PostgreSQL's own. Whatever belongs to a person goes
+with the person's row.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+HEAD: Final = "0001"
+"""The newest revision under `migrations/versions`."""
+
+
+class Json(TypeDecorator[Any]):
+    """Plain JSON values, kept as readable text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _of_user(*, primary_key: bool = False) -> Column[int]:
+    person = ForeignKey("users.id", ondelete="CASCADE")
+    return Column("user_id", Integer, person, primary_key=primary_key, nullable=False)
+
+
+def _of_round() -> Column[int]:
+    return Column("round_id", Integer, ForeignKey("rounds.id", ondelete="CASCADE"), primary_key=True)
+
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("platform", Text, nullable=False),
+    Column("platform_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("locale", Text, nullable=False),
+    Column("language", Text),
+    Column("consent", Boolean),
+    Column("consent_at", Double),
+    Column("guest", Boolean, nullable=False, default=False),
+    Column("created_at", Double, nullable=False),
+    UniqueConstraint("platform", "platform_id"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    _of_user(primary_key=True),
+    Column("platform", Text, primary_key=True),
+    Column("chat_id", Text, primary_key=True),
+    Column("state", Json, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("platform", Text, nullable=False),
+    Column("turn_id", Text, nullable=False),
+    Column("chat_id", Text, nullable=False),
+    Column("person_id", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("outcome", Text),
+    Column("taken_at", Double, nullable=False),
+    Column("finished_at", Double),
+    UniqueConstraint("platform", "turn_id"),
+    Index("ix_inbox_unfinished", "platform", "outcome", "id"),
+)
+
+_due = text("sent_version < version")
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("platform", Text, nullable=False),
+    Column("chat_id", Text, nullable=False),
+    Column("slot", Text, nullable=False),
+    Column("turn_id", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("exposure_id", Text),
+    Column("seq", Integer, nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+    Column("sent_version", Integer, nullable=False),
+    Column("message_id", Text),
+    Column("problem", Text),
+    Column("posted_at", Double, nullable=False),
+    UniqueConstraint("platform", "chat_id", "slot"),
+    Index("ix_outbox_due", "platform", "seq", sqlite_where=_due, postgresql_where=_due),
+)
+
+surveys = Table(
+    "surveys",
+    metadata,
+    _of_user(primary_key=True),
+    Column("domain", Text, primary_key=True),
+    Column("answers", Json, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
+
+taste_events = Table(
+    "taste_events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _of_user(),
+    Column("item_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("exposure_id", Text),
+    Column("position", Integer),
+    Column("at", Double, nullable=False),
+    Index(None, "user_id", "at"),
+    Index(None, "item_id"),
+)
+
+exposures = Table(
+    "exposures",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _of_user(),
+    Column("platform", Text, nullable=False),
+    Column("chat_id", Text, nullable=False),
+    Column("domain", Text, nullable=False),
+    Column("body", Json, nullable=False),
+    Column("delivered_at", Double),
+    Column("created_at", Double, nullable=False),
+    Index(None, "user_id", "created_at"),
+)
+
+exposure_items = Table(
+    "exposure_items",
+    metadata,
+    Column("exposure_id", Text, ForeignKey("exposures.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("item_id", Text, nullable=False, index=True),
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("domain", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("origin", Text, nullable=False, index=True),
+    Column("hash", Text, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
+
+item_redirects = Table(
+    "item_redirects",
+    metadata,
+    Column("old_id", Text, primary_key=True),
+    Column("new_id", Text, nullable=False, index=True),
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+indexes = Table(
+    "indexes",
+    metadata,
+    Column("version", Integer, primary_key=True),
+    Column("items_table", Text, nullable=False),
+    Column("names_table", Text, nullable=False),
+    Column("embedder", Text, nullable=False),
+    Column("items_hash", Text, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("retired_at", Double),
+    # A forgotten version's number must not name another table.
+    sqlite_autoincrement=True,
+)
+
+vectors = Table(
+    "vectors",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("vector", LargeBinary, nullable=False),
+)
+
+rounds = Table(
+    "rounds",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("platform", Text, nullable=False),
+    Column("chat_id", Text, nullable=False),
+    Column("opened_by", Integer, ForeignKey("users.id", ondelete="SET NULL")),
+    Column("domain", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("settings", Json, nullable=False),
+    Column("poll_id", Text),
+    Column("created_at", Double, nullable=False),
+    Column("closes_at", Double),
+    Column("closed_at", Double),
+    Index(None, "platform", "chat_id"),
+    Index(None, "poll_id"),
+)
+
+round_members = Table(
+    "round_members",
+    metadata,
+    _of_round(),
+    _of_user(primary_key=True),
+    Column("answers", Json, nullable=False),
+    Column("joined_at", Double, nullable=False),
+)
+
+round_picks = Table(
+    "round_picks",
+    metadata,
+    _of_round(),
+    Column("position", Integer, primary_key=True),
+    Column("item_id", Text, nullable=False),
+    Column("body", Json, nullable=False),
+)
+
+round_votes = Table(
+    "round_votes",
+    metadata,
+    _of_round(),
+    _of_user(primary_key=True),
+    Column("item_id", Text, primary_key=True),
+    Column("value", Integer, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("progress", Double, nullable=False, default=0.0),
+    Column("payload", Json, nullable=False),
+    Column("result", Json),
+    Column("error", Text),
+    Column("lease_owner", Text),
+    Column("lease_until", Double),
+    Column("created_at", Double, nullable=False),
+    Column("finished_at", Double),
+    Index(None, "state", "id"),
+)
+
+inquiries = Table(
+    "inquiries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _of_user(),
+    Column("text", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("answer", Text),
+    Column("answered_by", Text),
+    Column("created_at", Double, nullable=False),
+    Column("answered_at", Double),
+    Index(None, "state", "id"),
+)
+
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("platform", Text, primary_key=True),
+    Column("platform_id", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("blocked_by", Text, nullable=False),
+    Column("at", Double, nullable=False),
+)

@@ -1,0 +1,36 @@
+"""What was said so far: one JSON-able state a person and chat."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.database import upsert_rows
+from storage.schema import sessions
+
+
+async def load(connection: AsyncConnection, user_id: int, platform: str, chat_id: str) -> dict[str, Any]:
+    """The state last saved, or an empty one."""
+    state: dict[str, Any] | None = await connection.scalar(
+        select(sessions.c.state).where(*_of(user_id, platform, chat_id))
+    )
+    return state or {}
+
+
+async def save(
+    connection: AsyncConnection, user_id: int, platform: str, chat_id: str, state: Mapping[str, Any]
+) -> None:
+    """Let `state` be the state; an empty one leaves no row, so that a forgotten person has none."""
+    if not state:
+        await connection.execute(delete(sessions).where(*_of(user_id, platform, chat_id)))
+        return
+    row = {"user_id": user_id, "platform": platform, "chat_id": chat_id}
+    await upsert_rows(connection, sessions, [{**row, "state": dict(state), "updated_at": time.time()}])
+
+
+def _of(user_id: int, platform: str, chat_id: str) -> tuple[ColumnElement[bool], ...]:
+    return sessions.c.user_id == user_id, sessions.c.platform == platform, sessions.c.chat_id == chat_id

@@ -1,0 +1,645 @@
+"""Turns in order, replies out: each handled once, each shown once, whatever is cut off in between."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections import Counter, defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import date
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.delivery import Delivery, SendLater, SendRefused
+from handlers.room import Room
+from handlers.turn import Chat, Command, Payload, Person, Press, Reply, Text, Turn
+from storage import exposures, mail, schema, sessions, taste, users
+from storage.database import Database
+from storage.users import User
+
+FOREVER = 3_600.0
+Conversation = Callable[[Turn, Room], AsyncIterator[Reply]]
+
+
+class House:
+    """A process around one database file: a platform that records, and conversations that can be held up.
+
+    A turn leaves its id in the session and as a taste event, so that being handled twice would show.
+    """
+
+    name = "test"
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.shown: list[tuple[str, str]] = []
+        self.news = asyncio.Condition()
+        self.problems: dict[str, deque[Exception]] = defaultdict(deque)
+        self.conversations: dict[str, Conversation] = {}
+        self.begun: list[str] = []
+        self.hold = ""
+        self.held = asyncio.Event()
+        self.release = asyncio.Event()
+
+    async def start(self) -> None:
+        self.database = await Database.open(self.url)
+        self.delivery = Delivery(
+            self.database,
+            self,
+            self.handle,
+            self.open_room,
+            is_stop=lambda turn: turn.payload == Command("stop"),
+            apology=lambda room: Reply("미안해요"),
+            withdrawal=lambda room: Reply("그만둘게요"),
+            retry_first=0.0,
+        )
+
+    async def restart(self) -> None:
+        """Die where it stands, and be started again on the same file."""
+        dying = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in dying:
+            task.cancel()
+        await asyncio.gather(*dying, return_exceptions=True)
+        await self.database.close()
+        self.hold = ""
+        await self.start()
+        await self.delivery.recover()
+
+    async def at(self, place: str) -> None:
+        """A place where a test may hold this process up."""
+        if place == self.hold:
+            self.held.set()
+            await self.release.wait()
+
+    async def send(self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None) -> str:
+        await self.at(f"before sending {reply.text}")
+        if self.problems[chat_id]:
+            raise self.problems[chat_id].popleft()
+        message_id = message_id or f"m{len(self.shown)}"
+        self.shown.append((message_id, reply.text))
+        await self.at(f"after sending {reply.text}")
+        async with self.news:
+            self.news.notify_all()
+        return message_id
+
+    def open_room(self, turn: Turn, user: User, session: dict[str, Any]) -> Room:
+        return Room(self.database, user, session, engine=cast(Any, None), today=date(2026, 11, 3))
+
+    async def handle(self, turn: Turn, room: Room) -> AsyncIterator[Reply]:
+        self.begun.append(turn.id)
+        room.session.setdefault("heard", []).append(turn.id)
+        room.write(taste.record, room.user.id, turn.id, "heard")
+        room.write(self.committing, turn.id)
+        async for reply in self.conversations.get(turn.id, self.echo)(turn, room):
+            yield reply
+
+    async def echo(self, turn: Turn, room: Room) -> AsyncIterator[Reply]:
+        await self.at(f"in {turn.id}")
+        yield Reply(f"{turn.id}!")
+
+    async def thinking(self, turn: Turn, room: Room) -> AsyncIterator[Reply]:
+        yield Reply("음…", slot="s", interim=True)
+        await self.at(f"in {turn.id}")
+        yield Reply(f"{turn.id}!", slot="s")
+
+    async def failing(self, turn: Turn, room: Room) -> AsyncIterator[Reply]:
+        yield Reply("음…", interim=True)
+        yield Reply("거의")
+        raise ValueError("no such book")
+
+    async def committing(self, connection: AsyncConnection, turn_id: str) -> None:
+        await self.at(f"committing {turn_id}")
+
+    async def take_and_hold(self, turn: Turn, place: str) -> None:
+        self.hold = place
+        await self.delivery.take(turn)
+        await self.before_all_is_done(self.held.wait())
+
+    async def until_shown(self, *words: str) -> None:
+        async def hear() -> None:
+            async with self.news:
+                await self.news.wait_for(lambda: set(words) <= set(self.texts()))
+
+        await self.before_all_is_done(hear())
+
+    async def before_all_is_done(self, something: Coroutine[Any, Any, object]) -> None:
+        """Wait for something, and fail rather than hang when nothing is left that could bring it about."""
+        hoped, settled = asyncio.create_task(something), asyncio.create_task(self.delivery.settle())
+        await asyncio.wait({hoped, settled}, return_when=asyncio.FIRST_COMPLETED)
+        settled.cancel()
+        await asyncio.wait({settled})
+        assert hoped.done(), f"it never came to {self.hold or 'that'}; shown: {self.texts()}"
+
+    async def post(self, slot: str, words: str) -> None:
+        """What another part of the program does that has something to say."""
+        async with self.database.writing() as connection:
+            body = Reply(words).to_json()
+            await mail.post(connection, turn_id="j", platform=self.name, chat_id="c", slot=slot, body=body)
+        self.delivery.wake()
+
+    def texts(self) -> list[str]:
+        return [words for _, words in self.shown]
+
+    async def events(self) -> list[str]:
+        """Ids of the turns handled, in the order of their commits."""
+        async with self.database.reading() as connection:
+            rows = await connection.scalars(
+                select(schema.taste_events.c.item_id).order_by(schema.taste_events.c.id)
+            )
+            return list(rows)
+
+    async def outcomes(self) -> dict[str, str | None]:
+        async with self.database.reading() as connection:
+            rows = await connection.execute(select(schema.inbox.c.turn_id, schema.inbox.c.outcome))
+            return {row.turn_id: row.outcome for row in rows}
+
+    async def heard(self, person: str = "p", chat: str = "c") -> list[str]:
+        async with self.database.writing() as connection:
+            user = await users.ensure(connection, platform=self.name, platform_id=person, name="", locale="")
+            session = await sessions.load(connection, user.id, self.name, chat)
+            return list(session.get("heard", []))
+
+
+@pytest.fixture
+async def house(database_url: str) -> AsyncIterator[House]:
+    house = House(database_url)
+    await house.start()
+    yield house
+    house.release.set()
+    await house.delivery.close(FOREVER)
+    await house.database.close()
+
+
+def turn(turn_id: str, payload: Payload | None = None, *, person: str = "p", chat: str = "c") -> Turn:
+    return Turn(turn_id, Chat("test", chat), Person(person), payload or Press("x"), at=0.0)
+
+
+def text(turn_id: str, *, person: str = "p", chat: str = "c") -> Turn:
+    return turn(turn_id, Text(turn_id), person=person, chat=chat)
+
+
+async def take(house: House, *turns: Turn) -> None:
+    for each in turns:
+        assert await house.delivery.take(each)
+
+
+async def test_turns_of_a_person_are_handled_in_order(house: House) -> None:
+    ids = [f"t{number}" for number in range(8)]
+    await asyncio.gather(*(house.delivery.take(turn(turn_id)) for turn_id in ids))
+    await house.delivery.settle()
+    assert house.begun == await house.events() == await house.heard() == ids
+    assert house.texts() == [f"{turn_id}!" for turn_id in ids]
+
+
+async def test_a_slow_answer_holds_up_no_other_person_and_chat(house: House) -> None:
+    await house.take_and_hold(turn("slow"), "in slow")
+    await take(house, turn("other person", person="q"), turn("other chat", chat="d"))
+    await house.until_shown("other person!", "other chat!")
+    house.release.set()
+    await house.delivery.settle()
+    assert house.texts()[-1] == "slow!"
+
+
+async def test_a_turn_delivered_twice_is_handled_once(house: House) -> None:
+    both = await asyncio.gather(house.delivery.take(turn("t")), house.delivery.take(turn("t")))
+    assert sorted(both) == [False, True]
+    await house.delivery.settle()
+    await house.restart()
+    assert not await house.delivery.take(turn("t"))
+    await house.delivery.settle()
+    assert (await house.events(), house.texts()) == (["t"], ["t!"])
+
+
+async def test_recovering_again_doubles_nothing(house: House) -> None:
+    await house.take_and_hold(turn("t"), "in t")
+    await house.delivery.recover()
+    house.release.set()
+    await house.delivery.settle()
+    assert (house.begun, house.texts()) == (["t"], ["t!"])
+
+
+async def test_a_new_request_supersedes_the_answer_still_running(house: House) -> None:
+    """What was understood is kept; what was not shown is not, and is not learned from."""
+    await house.take_and_hold(text("old"), "in old")
+    await take(house, text("new"))
+    await house.delivery.settle()
+    assert house.texts() == ["new!"]
+    assert await house.heard() == ["old", "new"]
+    assert await house.events() == ["new"]
+    assert await house.outcomes() == {"old": "superseded", "new": "done"}
+
+
+async def test_a_new_request_supersedes_those_still_waiting(house: House) -> None:
+    await house.delivery.close(FOREVER)
+    await take(house, text("first"), turn("press"), text("second"), text("third"))
+    await house.restart()
+    await house.delivery.settle()
+    assert house.texts() == ["press!", "third!"]
+    assert await house.heard() == ["press", "third"]
+    assert Counter((await house.outcomes()).values()) == {"superseded": 2, "done": 2}
+
+
+async def test_a_press_waits_for_the_answer_still_running(house: House) -> None:
+    await house.take_and_hold(text("answer"), "in answer")
+    await take(house, turn("press"))
+    house.release.set()
+    await house.delivery.settle()
+    assert house.texts() == ["answer!", "press!"]
+
+
+async def test_an_interim_reply_of_a_superseded_turn_says_so(house: House) -> None:
+    """Keeps away a message that says for ever that it is thinking."""
+    house.conversations["old"] = house.thinking
+    await house.take_and_hold(text("old"), "in old")
+    await take(house, text("new"))
+    await house.delivery.settle()
+    assert dict(house.shown[:-1]) == {"m0": "그만둘게요"}
+    assert house.texts()[-1] == "new!"
+
+
+async def test_stop_waits_for_nothing(house: House) -> None:
+    await house.take_and_hold(text("slow"), "in slow")
+    await take(house, turn("press"), turn("stop", Command("stop")))
+    await house.delivery.settle()
+    assert house.texts() == ["stop!", "press!"]
+    assert (await house.outcomes())["slow"] == "superseded"
+
+
+async def test_a_turn_in_its_commit_is_not_superseded(house: House) -> None:
+    await house.take_and_hold(text("old"), "committing old")
+    taking = asyncio.create_task(house.delivery.take(turn("stop", Command("stop"))))
+    house.release.set()
+    assert await taking
+    await house.delivery.settle()
+    assert house.texts() == ["old!", "stop!"]
+    assert await house.events() == ["old", "stop"]
+
+
+async def test_an_interim_reply_is_replaced_by_the_final_one(house: House) -> None:
+    house.conversations["t"] = house.thinking
+    house.hold = "in t"
+    await take(house, turn("t"))
+    await house.until_shown("음…")
+    house.release.set()
+    await house.delivery.settle()
+    assert house.shown == [("m0", "음…"), ("m0", "t!")]
+
+
+async def test_a_failed_turn_leaves_an_apology_and_nothing_else(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.conversations["t"] = house.failing
+    await take(house, turn("t"), turn("next"))
+    await house.delivery.settle()
+    messages = dict(house.shown)
+    assert list(messages.values()) == ["미안해요", "next!"]
+    assert await house.heard() == await house.events() == ["next"]
+    assert await house.outcomes() == {"t": "failed", "next": "done"}
+    assert "ValueError: no such book" in caplog.text
+
+
+async def test_a_write_that_fails_takes_the_whole_turn_with_it(house: House) -> None:
+    """Keeps away a reply about something that was not stored."""
+
+    async def twice(turn: Turn, room: Room) -> AsyncIterator[Reply]:
+        for _ in range(2):
+            room.write(
+                exposures.add,
+                exposure_id="x",
+                user_id=room.user.id,
+                platform="test",
+                chat_id="c",
+                domain="book",
+                item_ids=["book:a"],
+                body={},
+            )
+        yield Reply("여기요", exposure="x")
+
+    house.conversations["t"] = twice
+    await take(house, turn("t"))
+    await house.delivery.settle()
+    assert (house.texts(), await house.events()) == (["미안해요"], [])
+    async with house.database.reading() as connection:
+        assert await exposures.get(connection, "x") is None
+
+
+async def test_an_exposure_is_delivered_when_its_reply_is_shown(house: House) -> None:
+    async def recommend(turn: Turn, room: Room) -> AsyncIterator[Reply]:
+        room.write(
+            exposures.add,
+            exposure_id="x",
+            user_id=room.user.id,
+            platform="test",
+            chat_id="c",
+            domain="book",
+            item_ids=["book:a"],
+            body={},
+        )
+        yield Reply("여기요", exposure="x")
+
+    async def delivered() -> bool:
+        async with house.database.reading() as connection:
+            exposure = await exposures.get(connection, "x")
+        assert exposure is not None
+        return exposure.delivered_at is not None
+
+    house.conversations["t"] = recommend
+    await house.take_and_hold(turn("t"), "before sending 여기요")
+    assert not await delivered()
+    house.release.set()
+    await house.delivery.settle()
+    assert await delivered()
+
+
+async def test_a_turn_of_another_version_holds_up_nothing(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with house.database.writing() as connection:
+        await mail.take(
+            connection, turn_id="old", platform="test", chat_id="c", person_id="p", body='{"말":"우울해"}'
+        )
+    await house.delivery.recover()
+    await take(house, turn("t"))
+    await house.delivery.settle()
+    assert await house.outcomes() == {"old": "failed", "t": "done"}
+    assert "우울해" not in caplog.text
+
+
+KILLS = {
+    "in t": ["t!"],
+    "committing t": ["t!"],
+    "before sending t!": ["t!"],
+    # The one window: the platform has it, and nobody knows.
+    "after sending t!": ["t!", "t!"],
+}
+
+
+@pytest.mark.parametrize(("place", "shown"), KILLS.items(), ids=KILLS)
+async def test_a_kill_loses_and_doubles_nothing(house: House, place: str, shown: list[str]) -> None:
+    await house.take_and_hold(turn("t"), place)
+    await house.restart()
+    await house.delivery.settle()
+    assert house.texts() == shown
+    assert await house.heard() == await house.events() == ["t"]
+
+
+async def test_a_kill_right_after_taking_loses_nothing(house: House) -> None:
+    await take(house, turn("t"), turn("u"))
+    await house.restart()
+    await house.delivery.settle()
+    assert house.texts() == ["t!", "u!"]
+    assert await house.heard() == await house.events() == ["t", "u"]
+
+
+async def test_a_kill_while_superseding_supersedes_again(house: House) -> None:
+    await house.take_and_hold(text("old"), "in old")
+    await take(house, text("new"))
+    await house.restart()
+    await house.delivery.settle()
+    assert house.texts() == ["new!"]
+
+
+async def test_taking_is_not_undone_by_whoever_waits_for_it(house: House) -> None:
+    """Keeps away a turn that is stored and not scheduled, when a webhook's caller hangs up."""
+    taking = asyncio.create_task(house.delivery.take(turn("t")))
+    await asyncio.sleep(0)
+    taking.cancel()
+    await asyncio.wait({taking})
+    await house.delivery.settle()
+    assert house.texts() == ["t!"]
+
+
+async def test_a_chat_put_off_holds_up_no_other(house: House) -> None:
+    house.problems["c"].append(SendLater(FOREVER))
+    await take(house, turn("t"))
+    await take(house, turn("u", chat="d"))
+    await house.until_shown("u!")
+    await house.delivery.close(FOREVER)
+    await house.restart()
+    await house.delivery.settle()
+    assert house.texts() == ["u!", "t!"]
+
+
+async def test_a_chat_put_off_is_tried_again_in_order(house: House) -> None:
+    house.problems["c"].extend([SendLater(0), SendLater(0)])
+    await take(house, turn("t"), turn("u"))
+    await house.delivery.settle()
+    assert house.texts() == ["t!", "u!"]
+
+
+async def test_versions_posted_while_sending_are_sent_as_one(house: House) -> None:
+    house.hold = "before sending 1"
+    await house.post("s", "1")
+    await house.before_all_is_done(house.held.wait())
+    for words in "234":
+        await house.post("s", words)
+    house.release.set()
+    await house.delivery.settle()
+    assert house.shown == [("m0", "1"), ("m0", "4")]
+
+
+async def test_a_refused_reply_holds_up_nothing(house: House) -> None:
+    house.problems["c"].append(SendRefused("the bot was blocked"))
+    await take(house, turn("t"), turn("u"))
+    await house.delivery.settle()
+    assert house.texts() == ["u!"]
+    async with house.database.reading() as connection:
+        problems = await connection.scalars(select(schema.outbox.c.problem).order_by(schema.outbox.c.id))
+        assert list(problems) == ["the bot was blocked", None]
+
+
+async def test_a_platform_that_breaks_gets_it_all_the_same(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    house.problems["c"].extend(OSError("unreachable") for _ in range(20))
+    await take(house, turn("t"), turn("u"))
+    await house.delivery.settle()
+    assert house.texts() == ["t!", "u!"]
+
+
+async def test_storing_that_fails_sends_nothing_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps the one window at a kill: a locked database must not widen it."""
+    real, failures = mail.sent, deque([OSError("disk full")] * 3)
+
+    async def sent(*args: Any, **kwargs: Any) -> None:
+        if failures:
+            raise failures.popleft()
+        await real(*args, **kwargs)
+
+    monkeypatch.setattr(mail, "sent", sent)
+    await take(house, turn("t"))
+    await house.delivery.settle()
+    assert (house.texts(), len(failures)) == (["t!"], 0)
+
+
+async def test_closing_finishes_what_runs_and_leaves_the_rest(house: House) -> None:
+    await house.take_and_hold(turn("t"), "in t")
+    await take(house, turn("waiting"))
+    closing = asyncio.create_task(house.delivery.close(FOREVER))
+    await asyncio.sleep(0)
+    await take(house, turn("late"))
+    house.release.set()
+    await closing
+    assert house.texts() == ["t!"]
+    await house.restart()
+    await house.delivery.settle()
+    assert house.texts() == ["t!", "waiting!", "late!"]
+
+
+async def test_closing_waits_no_longer_than_its_grace(house: House) -> None:
+    await house.take_and_hold(turn("t"), "in t")
+    await house.delivery.close(0)
+    await house.restart()
+    await house.delivery.settle()
+    assert (house.texts(), await house.events()) == (["t!"], ["t"])
+
+
+class Storm(RuleBasedStateMachine):
+    """Turns taken, handled, superseded and cut off in any order; what must hold holds at the end."""
+
+    blank: Path
+    folder: Path
+    runs = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.taken: list[Turn] = []
+        self.windows: Counter[str] = Counter()
+
+    @initialize()
+    def begin(self) -> None:
+        Storm.runs += 1
+        path = self.folder / f"{Storm.runs}.sqlite"
+        shutil.copy(self.blank, path)
+
+        async def start() -> House:
+            house = House(f"sqlite+aiosqlite:///{path}")
+            await house.start()
+            return house
+
+        self.house = self.runner.run(start())
+
+    def new_turn(self, person: str, asks: bool) -> Turn:
+        turn_id = f"t{len(self.taken)}"
+        new = text(turn_id, person=person) if asks else turn(turn_id, person=person)
+        if len(self.taken) % 2:
+            self.house.conversations[turn_id] = self.thinking
+        self.taken.append(new)
+        return new
+
+    async def thinking(self, turn: Turn, room: Room) -> AsyncIterator[Reply]:
+        yield Reply(f"{turn.id}…", interim=True)
+        await asyncio.sleep(0)
+        yield Reply(f"{turn.id}!")
+
+    @rule(person=st.sampled_from("pq"), asks=st.booleans())
+    def take(self, person: str, asks: bool) -> None:
+        new = self.new_turn(person, asks)
+        assert self.runner.run(self.house.delivery.take(new))
+
+    @rule(data=st.data())
+    def take_again(self, data: st.DataObject) -> None:
+        if self.taken:
+            assert not self.runner.run(self.house.delivery.take(data.draw(st.sampled_from(self.taken))))
+
+    @rule(steps=st.integers(1, 60))
+    def run(self, steps: int) -> None:
+        self.runner.run(self.go(steps))
+
+    @rule(steps=st.integers(0, 60))
+    def crash(self, steps: int) -> None:
+        self.runner.run(self.crash_after(steps))
+
+    @rule(steps=st.integers(0, 10), person=st.sampled_from("pq"), asks=st.booleans())
+    def crash_while_taking(self, steps: int, person: str, asks: bool) -> None:
+        """The platform was not told that the turn was taken, and so delivers it again."""
+        new = self.new_turn(person, asks)
+
+        async def cut_off() -> None:
+            taking = asyncio.create_task(self.house.delivery.take(new))
+            await self.crash_after(steps)
+            assert taking.done()
+            await self.house.delivery.take(new)
+
+        self.runner.run(cut_off())
+
+    async def go(self, steps: int) -> None:
+        for _ in range(steps):
+            await asyncio.sleep(0)
+
+    async def crash_after(self, steps: int) -> None:
+        await self.go(steps)
+        house = self.house
+        recover, house.delivery = Delivery.recover, house.delivery
+        shown = set(house.texts())
+
+        async def look_then_recover(delivery: Delivery) -> None:
+            async with house.database.reading() as connection:
+                for outgoing in await mail.due(connection, house.name):
+                    words = Reply.from_json(outgoing.body).text
+                    if words in house.texts():
+                        self.windows[words] += 1
+            await recover(delivery)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Delivery, "recover", look_then_recover)
+            await house.restart()
+        assert shown <= set(house.texts())
+
+    def teardown(self) -> None:
+        if not hasattr(self, "house"):
+            self.runner.close()
+            return
+        try:
+            self.runner.run(self.check())
+        finally:
+            self.runner.run(self.house.database.close())
+            self.runner.close()
+
+    async def check(self) -> None:
+        house = self.house
+        await house.delivery.settle()
+        outcomes, events = await house.outcomes(), await house.events()
+        done = [each for each in self.taken if outcomes[each.id] == "done"]
+        assert set(outcomes.values()) <= {"done", "superseded"}
+        assert Counter(events) == Counter(each.id for each in done)
+        counts = Counter(house.texts())
+        for person in "pq":
+            lane = [each for each in self.taken if each.person.id == person]
+            in_order = [each.id for each in lane if each in done]
+            assert [turn_id for turn_id in events if turn_id in in_order] == in_order
+            first_shown = [words for words in dict.fromkeys(house.texts()) if words[:-1] in in_order]
+            assert [words for words in first_shown if words[-1] == "!"] == [f"{i}!" for i in in_order]
+            asking = [each.id for each in lane if isinstance(each.payload, Text)]
+            assert outcomes[asking[-1]] == "done" if asking else True
+        for each in self.taken:
+            words = f"{each.id}!"
+            if each in done:
+                assert 1 <= counts[words] <= 1 + self.windows[words]
+            else:
+                assert counts[words] == 0
+
+
+def test_a_storm_loses_doubles_and_disorders_nothing(blank: Path, tmp_path: Path) -> None:
+    class Here(Storm):
+        pass
+
+    Here.blank, Here.folder = blank, tmp_path
+    run_state_machine_as_test(
+        Here,
+        settings=settings(
+            max_examples=40,
+            stateful_step_count=20,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )
