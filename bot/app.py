@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import logging
 from collections.abc import AsyncIterator
@@ -30,13 +31,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class App:
-    """The parts of a running program. `rebuilt` tells that the index had to be built at start."""
+    """The parts of a running program.
+
+    `opening` ends when the index can be searched; `rebuilt` tells that it had been broken.
+    """
 
     settings: Settings
     database: Database
     index: Index
     embedder: Embedder
     engine: Recommender
+    opening: asyncio.Task[None] | None = None
     rebuilt: bool = False
 
     def delivery(self, platform: Platform) -> Delivery:
@@ -44,11 +49,22 @@ class App:
         return Delivery(
             self.database,
             platform,
-            router.handle,
+            self._handle,
             self._room,
             is_stop=router.is_stop,
             apology=lambda room: Reply(text=room.words.say("chat.error")),
         )
+
+    async def ready(self) -> None:
+        """Return when the index can be searched. Raises EngineError when it cannot be opened or built."""
+        if self.opening is not None:
+            await asyncio.shield(self.opening)
+
+    async def _handle(self, turn: Turn, room: Room) -> AsyncIterator[Reply]:
+        if not router.is_greeting(turn):
+            await self.ready()
+        async for reply in router.handle(turn, room):
+            yield reply
 
     def today(self) -> datetime.date:
         return datetime.datetime.now(ZoneInfo(self.settings.timezone)).date()
@@ -75,30 +91,38 @@ async def parts(settings: Settings) -> AsyncIterator[App]:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, progress: jobs.Progress = jobs.silent) -> AsyncIterator[App]:
+async def opened(
+    settings: Settings, progress: jobs.Progress = jobs.silent, wait: bool = True
+) -> AsyncIterator[App]:
     """The program with its database migrated, its catalog loaded and its index fresh.
 
-    A missing, changed or broken index is built here.
+    A missing or changed index is built before this returns; a broken one too, unless `wait` is false: then
+    the index is opened while the program already greets.
 
     Raises:
         StorageError, EngineError: what stands in the way, in one sentence.
     """
     async with parts(settings) as app:
-        await _open_index(app, progress)
-        yield app
+        if await jobs.stale(app.database, app.embedder) is not None:
+            await jobs.build_index(app.database, app.index, app.embedder, progress)
+        else:
+            app.opening = asyncio.create_task(_open_index(app, progress))
+        if wait:
+            await app.ready()
+        try:
+            yield app
+        finally:
+            if app.opening is not None:
+                await asyncio.wait({app.opening})
 
 
 async def _open_index(app: App, progress: jobs.Progress) -> None:
-    reason = await jobs.stale(app.database, app.embedder)
-    if reason is None:
-        async with app.database.reading() as connection:
-            active = await items.active_index(connection)
-        assert active is not None
-        try:
-            await app.index.use(active.version)
-        except EngineError as error:
-            logger.info("%s", error)
-            reason = "broken"
-    if reason is not None:
+    async with app.database.reading() as connection:
+        active = await items.active_index(connection)
+    assert active is not None
+    try:
+        await app.index.use(active.version)
+    except EngineError as error:
+        logger.info("%s", error)
         await jobs.build_index(app.database, app.index, app.embedder, progress)
-        app.rebuilt = reason == "broken"
+        app.rebuilt = True

@@ -139,13 +139,13 @@ async def _chat(script: Path | None, as_json: bool) -> None:
     if sys.stderr.isatty():
         bar.start()
     try:
-        async with opened(_settings(), move) as running:
+        async with opened(_settings(), move, wait=script is not None) as running:
             bar.stop()
-            if running.rebuilt:
-                typer.echo(words.say("console.rebuilt"), err=True)
             if script is None:
                 await Terminal(running, sys.stdout, interactive).talk()
                 return
+            if running.rebuilt:
+                typer.echo(words.say("console.rebuilt"), err=True)
             try:
                 whole = await Script(sys.stdout, as_json).play(running, script, sys.stderr)
             except OSError as error:
@@ -166,6 +166,7 @@ async def _ask(
     from data.phrases import Language, phrases
     from engine.taste import Taste
     from engine.text import normalize
+    from handlers.recommend import card, introduction, nothing
 
     if not normalize(text):
         raise CommandError('The question is empty: say what you feel like, such as "비 오는 날 뜨끈한 국물".')
@@ -182,16 +183,7 @@ async def _ask(
             request, known, method=2 if method == 2 else 1, language=language
         )
     words = phrases(language)
-    if found.picks:
-        reply = words.say(f"intro.{request.domain or 'mixed'}", found.trace.seed)
-        if request.domain is not None and len(found.picks) < request.count:
-            reply += " " + words.say("intro.fewer", count=len(found.picks))
-    elif found.loosen:
-        reply = words.say(
-            "chat.nothing_loosen", rules=", ".join(words.say(f"rule.{name}") for name in found.loosen)
-        )
-    else:
-        reply = words.say("chat.nothing")
+    reply = introduction(words, request, known, found) if found.picks else nothing(words, found)
     whole = found.to_dict()
     if as_json:
         keys = ("id", "domain", "title", "score", "fit", "reason", "benefit")
@@ -213,7 +205,6 @@ async def _ask(
     from rich.console import Console
 
     from bot.console import render
-    from handlers.recommend import card
     from handlers.turn import Reply
 
     out = Console(highlight=False)

@@ -153,9 +153,13 @@ class Terminal:
         if self._interactive:
             self._out.print(Styled(self._words.say("console.welcome"), style="dim"))
         async for line in self._lines():
-            number += 1
             if line.strip() in ("/quit", "/exit"):
                 break
+            number += 1
+            await self._app.ready()
+            if self._app.rebuilt:
+                self._app.rebuilt = False
+                self._out.print(self._words.say("console.rebuilt"))
             await say(self._payload(line))
         await delivery.close(grace=2)
         if self._interactive:

@@ -25,6 +25,10 @@ WEIGHTS: Final[Mapping[str, float]] = {
     "meals": 2.0, "immersion": 2.0, "body": 2.0, "moods": 1.2, "splurge": 1.0,
 }  # fmt: skip
 """What a kept wish counts, relative to the others; chosen by hand on `../shared/eval` (see `docs/log.md`)."""
+COMMON: Final = FORMS | {"drama"}
+"""Genres so common that sharing one is hardly a likeness."""
+LIKENESS: Final = 0.6
+"""What a trait of the item to be like counts against a wish that was said."""
 IMPLIED: Final = 0.35
 """What a guessed wish counts against one that was said."""
 WISH_SHARE, FOUND_SHARE, TASTE_SHARE = 0.66, 0.22, 0.12
@@ -71,10 +75,25 @@ class Ranked:
         return max(1, min(10, round(3 + 7 * self.score)))
 
 
-def wishes(request: Request, taste: Taste) -> list[Wish]:
-    """What is wished, said things first: of the request, of the survey where the request is silent, implied."""
+def wishes(request: Request, taste: Taste, like: Sequence[Item] = ()) -> list[Wish]:
+    """What is wished, said things first: of the request, of what it is to be like, of the survey where the
+    request is silent, and what all that implies."""
     found = [wish for name in WEIGHTS if (wish := _wish(name, getattr(request, name), WEIGHTS[name]))]
     said = {wish.field for wish in found}
+    for item in like:
+        telling = tuple(genre for genre in item.genres if genre not in COMMON) or item.genres
+        if telling:
+            found.append(Wish("genres", telling[:1], WEIGHTS["genres"] * LIKENESS, said=False))
+        traits = {
+            "genres": telling,
+            "effects": item.effects,
+            "cuisine": item.cuisine,
+            "immersion": item.immersion,
+        }
+        for name, value in traits.items():
+            wish = _wish(name, value, WEIGHTS.get(name, 3.0) * LIKENESS, said=False)
+            if wish and name not in said:
+                found.append(wish)
     survey = taste.wishes.get(request.domain) if request.domain else None
     if survey is not None:
         quiet = 0.3 if said else 0.8
@@ -101,10 +120,19 @@ def wishes(request: Request, taste: Taste) -> list[Wish]:
 
 
 def rank(
-    candidates: Sequence[Candidate], request: Request, taste: Taste, liked: Mapping[str, Vectors], seed: int
+    candidates: Sequence[Candidate],
+    request: Request,
+    taste: Taste,
+    liked: Mapping[str, Vectors],
+    seed: int,
+    like: Sequence[Item] = (),
 ) -> list[Ranked]:
-    """The candidates by score, best first. `liked` are vectors of items liked (and, with "-" before the id, disliked)."""
-    wanted = wishes(request, taste)
+    """The candidates by score, best first.
+
+    `liked` are vectors of items liked (and, with "-" before the id, disliked), `like` the items that the
+    request names to resemble.
+    """
+    wanted = wishes(request, taste, like)
     best = max((candidate.fused for candidate in candidates), default=1.0)
     noise = random.Random(seed)  # noqa: S311
     jitter = OPEN_JITTER if request.is_open and not any(w.said for w in wanted) else JITTER

@@ -123,7 +123,8 @@ class Understander:
         intent = _settled(intent, fresh, explicit, titles, refers, low)
         refines = self._refines(low, fresh, explicit, last, intent)
         if refines and last is not None:
-            fresh = last.refined(fresh)
+            anything = intent == "recommend" and fresh.is_open and fresh.count == DEFAULT_COUNT
+            fresh = Request(text=fresh.text, domain=last.domain) if anything else last.refined(fresh)
         whole = squeeze(low)[0]
         only = any(squeeze(low[n.start : n.end])[0] == whole for n in named if n.name.kind == "title")
         return Understanding(intent, fresh, refers, titles, only, refines, mended, language)

@@ -6,6 +6,7 @@ Every title, name, year and number that it writes comes from the item or the req
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -26,6 +27,10 @@ ORDER: Final = (
     "meals", "country", "price", "liked", "survey",
 )  # fmt: skip
 """What is worth naming first: the more a wish tells of the day, the earlier."""
+
+
+_OPENS: Final = re.compile(r"[^,:]{0,24}(?:날|때|땐|엔|면|니|데|서|밤|아침|저녁),|(?:When|If|On|After|For)\b")
+"""A pitch that sets its own scene first: a lead before it would be one clause too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class Writer:
             lead = self._words.say(f"lead.open.{item.domain}", seed + position)
             return self._joined(lead, pitch)
         ground = grounds[position % min(2, len(grounds))]
-        if (seed + position) % 3 == 1 and self._words.variants(f"tail.{ground.key}"):
+        if (_OPENS.match(pitch) or (seed + position) % 3 == 1) and self._words.variants(f"tail.{ground.key}"):
             return f"{pitch} {self._words.say(f'tail.{ground.key}', seed + position, name=ground.name)}"
         lead = self._words.say(f"lead.{ground.key}", seed + position, name=ground.name)
         return self._joined(lead, pitch)

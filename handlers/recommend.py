@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from data.item import Domain
+from data.phrases import Phrases
 from engine.questions import refinement
 from engine.recommender import Pick, Recommendation
 from engine.request import Exclude, Request, union
@@ -106,7 +107,7 @@ async def answer(
     if not found.picks:
         room.session["loosen"] = list(found.loosen)
         yield Reply(
-            text=_nothing(room, request, bool(shown), found),
+            text=nothing(room.words, found, bool(shown)),
             choices=_ways_out(room, request, found, bool(shown)),
         )
         return
@@ -129,7 +130,7 @@ async def answer(
         body=replace(stored, request=replace(stored.request, exclude=request.exclude)).to_dict(),
     )
     yield Reply(
-        text=_intro(room, request, known, found),
+        text=introduction(room.words, request, known, found),
         cards=tuple(card(pick) for pick in found.picks),
         choices=_choices(room, found, exposure, told_allergy),
         exposure=exposure,
@@ -193,22 +194,26 @@ def _choices(room: Room, found: Recommendation, exposure: str, told_allergy: boo
     return tuple(choices)
 
 
-def _intro(room: Room, request: Request, known: Taste, found: Recommendation) -> str:
-    say, seed = room.words.say, found.trace.seed
+def introduction(words: Phrases, request: Request, known: Taste, found: Recommendation) -> str:
+    """What is said before the picks, with the caution that every food answer carries for an allergy."""
+    say, seed = words.say, found.trace.seed
     kind = str(request.domain) if request.domain else "mixed"
     parts = [say(f"intro.{kind}", seed)]
     if request.domain is not None and len(found.picks) < request.count:
         parts.append(say("intro.fewer", seed, count=len(found.picks)))
-    if any(pick.domain is Domain.FOOD for pick in found.picks) and (known.allergens or known.avoid):
+    if any(pick.domain is Domain.FOOD for pick in found.picks) and (
+        known.allergens or known.avoid or request.allergens or request.avoid
+    ):
         parts.append(say("chat.allergy_caution"))
     return " ".join(parts)
 
 
-def _nothing(room: Room, request: Request, shown: bool, found: Recommendation) -> str:
+def nothing(words: Phrases, found: Recommendation, shown: bool = False) -> str:
+    """What is said when nothing keeps the rules: which rule stands in the way, or that all was shown."""
     if found.loosen:
-        names = ", ".join(room.words.say(f"rule.{name}") for name in found.loosen)
-        return room.words.say("chat.nothing_loosen", rules=names)
-    return room.words.say("chat.nothing_more" if shown else "chat.nothing")
+        names = ", ".join(words.say(f"rule.{name}") for name in found.loosen)
+        return words.say("chat.nothing_loosen", rules=names)
+    return words.say("chat.nothing_more" if shown else "chat.nothing")
 
 
 def _ways_out(room: Room, request: Request, found: Recommendation, shown: bool) -> tuple[Choice, ...]:

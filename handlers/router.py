@@ -25,6 +25,11 @@ DOMAIN_COMMANDS = {"book": Domain.BOOK, "movie": Domain.MOVIE, "food": Domain.FO
 STOP_WORDS = frozenset({"그만", "멈춰", "스톱", "중지", "stop", "cancel", "취소"})
 
 
+def is_greeting(turn: Turn) -> bool:
+    """Whether a turn can be answered before the engine is ready."""
+    return isinstance(turn.payload, Command) and turn.payload.name in ("start", "help")
+
+
 def is_stop(turn: Turn) -> bool:
     """Whether a turn must not wait for the answer that is running."""
     match turn.payload:

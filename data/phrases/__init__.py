@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import string
 import tomllib
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Literal
+from zlib import crc32
 
 Language = Literal["ko", "en"]
 
@@ -63,12 +63,14 @@ class Phrases:
         return self._formatter.vformat(template, (), values)
 
     def say(self, key: str, seed: int = 0, **values: object) -> str:
-        """The words for `key`, filled in; `seed` chooses among the variants. Raises KeyError for an unknown key."""
+        """The words for `key`, filled in. Raises KeyError for an unknown key.
+
+        `seed` chooses among the variants: seeds one apart choose different ones.
+        """
         variants = self.variants(key)
         if not variants:
             raise KeyError(f"no words for {key} in {self.language}")
-        chosen = variants[0] if len(variants) == 1 else random.Random(f"{key}{seed}").choice(variants)  # noqa: S311
-        return self.fill(chosen, **values)
+        return self.fill(variants[(crc32(key.encode()) + seed) % len(variants)], **values)
 
 
 @cache
