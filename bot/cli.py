@@ -266,11 +266,11 @@ async def _status() -> None:
 
 async def _ship_vectors(folder: Path) -> None:
     from bot import jobs
-    from engine.embedder import embedder
+    from engine.embedder import VECTORS_FILE, embedder
 
     archive, count = await jobs.ship_vectors(embedder(_settings().embedder))
-    (folder / jobs.VECTORS_FILE).write_bytes(archive)
-    typer.echo(f"{count} vectors written to {folder / jobs.VECTORS_FILE}.")
+    (folder / VECTORS_FILE).write_bytes(archive)
+    typer.echo(f"{count} vectors written to {folder / VECTORS_FILE}.")
 
 
 async def _evaluate_requests(file: Path, method: int) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 import time
 from collections.abc import Callable, Sequence
-from importlib.resources import files
 
 import numpy as np
 
 from data.item import BadRow, Item
 from data.sources import catalog
-from engine.embedder import Embedder, Vectors, cache_key
+from engine import feelings
+from engine.embedder import Embedder, Vectors, cache_key, shipped_vectors
 from engine.errors import EngineError
 from engine.index import Index, embedded_text
 from storage import items
@@ -22,7 +23,6 @@ logger = logging.getLogger(__name__)
 
 CATALOG_HASH = "catalog_hash"
 SHIPPED = "catalog"
-VECTORS_FILE = "vectors.npz"
 GRACE_SECONDS = 600.0
 """How long the tables of a former index stay for whoever still searches them."""
 BATCH = 64
@@ -130,10 +130,11 @@ async def _vectors(
     """The vectors of items, shape (n, dimensions): shipped, remembered, or made now and remembered."""
     texts = [embedded_text(item) for item in every]
     keys = [cache_key(embedder.name, text) for text in texts]
-    known = shipped_vectors()
     async with database.reading() as connection:
-        remembered = await items.vectors(connection, [key for key in keys if key not in known])
-    known |= {key: np.frombuffer(blob, dtype=np.float32) for key, blob in remembered.items()}
+        remembered = await items.vectors(connection, keys)
+    known = shipped_vectors() | {
+        key: np.frombuffer(blob, dtype=np.float32) for key, blob in remembered.items()
+    }
     missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
     progress("vectors", len(keys) - len(missing), len(keys))
     queue = list(missing.items())
@@ -152,20 +153,10 @@ async def _vectors(
     return np.stack([known[key] for key in keys])
 
 
-def shipped_vectors() -> dict[str, Vectors]:
-    """The vectors of the shipped catalog by cache key, so that a first start embeds nothing."""
-    path = files("data") / "catalog" / VECTORS_FILE
-    if not path.is_file():
-        return {}
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        return dict(zip(archive["keys"].tolist(), archive["vectors"].astype(np.float32), strict=True))
-
-
 async def ship_vectors(embedder: Embedder) -> tuple[bytes, int]:
-    """The archive of the shipped catalog's vectors, keys and float16, and how many it holds."""
-    import io
-
+    """The archive of the vectors to ship, keys and float16, and how many it holds: items and feelings."""
     texts = [embedded_text(row) for row in catalog.shipped() if isinstance(row, Item)]
+    texts += [sentence for _, sentence in feelings.examples()]
     vectors = await embedder.passages(texts)
     buffer = io.BytesIO()
     keys = np.array([cache_key(embedder.name, text) for text in texts])

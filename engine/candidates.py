@@ -13,9 +13,9 @@ from typing import Final, Literal
 import numpy as np
 
 from data.item import Domain, Item
+from engine.allergies import holds_any
 from engine.embedder import Embedder, Vectors
 from engine.index import Hit, Index, quoted
-from engine.lexicon import read
 from engine.quantities import Range
 from engine.request import FORMS, Request
 from engine.taste import Taste
@@ -131,34 +131,6 @@ def fuse(sources: Mapping[str, Sequence[Hit]], avoid: Sequence[str] = ()) -> lis
                     source, place
                 )
     return sorted(found.values(), key=lambda candidate: (-candidate.fused, candidate.item.id))
-
-
-def holds_any(item: Item, avoid: Sequence[str]) -> bool:
-    """Whether a dish holds one of the things outside the label list (ids of the lexicon, or plain words).
-
-    A dish whose ingredients are not known may hold anything.
-    """
-    if not avoid:
-        return False
-    if not item.ingredients:
-        return True
-    others = read("allergens").get("other", {})
-    for name in avoid:
-        entry = others.get(name, {"words": [name]})
-        spared = entry.get("not", ())
-        for ingredient in item.ingredients:
-            left = ingredient.lower()
-            for word in spared:
-                left = left.replace(word, "")
-            if any(word.lower() in left for word in entry["words"]):
-                return True
-    return False
-
-
-def avoided(name: str) -> str:
-    """What something outside the label list is called in Korean: the lexicon's first name for it, or itself."""
-    entry = read("allergens").get("other", {}).get(name)
-    return str(entry["names"][0]) if entry else name
 
 
 async def _query_vector(

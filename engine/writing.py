@@ -190,8 +190,11 @@ class Writer:
                 yield Ground("liked", "taste.liked", titles[liked])
                 break
         survey = taste.wishes.get(item.domain)
-        if survey and (set(survey.effects) & set(item.effects) or set(survey.moods) & set(item.moods)):
-            yield Ground("survey", "taste.survey")
+        if survey is not None:
+            for field in ("effects", "moods", "situations"):
+                for value in getattr(survey, field):
+                    if value in getattr(item, field):
+                        yield Ground("survey", f"{field}.{value}")
 
     def _span(self, span: Range, unit: str) -> str:
         if span.low is not None and span.high is not None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 
 from data.item import Domain
+from engine.intent import FEEDBACK, SMALL_TALK
 from engine.request import Request
 from engine.text import normalize
-from engine.understanding import FEEDBACK, SMALL_TALK, Understanding
+from engine.understanding import Understanding
 from handlers import feedback, item, recommend, start, survey
 from handlers.room import Room
 from handlers.turn import TEXT_LIMIT, Command, Location, Press, Reply, Text, Turn

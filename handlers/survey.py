@@ -23,7 +23,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from data.item import Allergen, Domain, Item
-from engine.candidates import avoided
+from engine.allergies import avoided
 from engine.taste import Question, survey
 from engine.writing import Writer
 from handlers.room import Room

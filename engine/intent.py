@@ -1,0 +1,100 @@
+"""What a text does in a talk: a wish, a question about the last answer, feedback, small talk; and what it points at.
+
+Knows the words only; what the wish is stands in `understanding.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, Literal
+
+from engine.korean import Morpheme
+from engine.lexicon import Lexicon, read
+from engine.request import DEFAULT_COUNT, Exclude, Request
+from engine.text import squeeze
+
+Intent = Literal[
+    "recommend", "why", "more", "detail", "similar", "like", "dislike", "seen", "save", "never",
+    "stop", "greet", "thanks", "help", "who", "survey", "saved", "unclear",
+]  # fmt: skip
+FEEDBACK: Final[tuple[Intent, ...]] = ("never", "dislike", "seen", "save", "like")
+SMALL_TALK: Final[tuple[Intent, ...]] = ("stop", "who", "help", "thanks", "greet")
+ABOUT_ANSWERS: Final[tuple[Intent, ...]] = (
+    "never", "saved", "survey", "why", "similar", "detail", "more", "dislike", "seen", "save", "like",
+)  # fmt: skip
+"""In this order: "1번이랑 비슷한 거 더" asks for similar ones, not for more."""
+SMALL_TALK_CHARS: Final = 16
+QUESTION_CHARS: Final = 14
+"""A longer text that also wishes something is a wish, whatever question words stand in it."""
+_THIS = re.compile(r"(?:^|\s)(?:이거|그거|이건|그건|저거|이 책|이 영화|그 책|그 영화|it|this|that)")
+_LIKE_THIS = re.compile(r"이거|그거|이런|그런|this|that")
+
+
+class Intents:
+    """The words of each intent, compiled from `data/lexicon/dialogue.toml`."""
+
+    def __init__(self) -> None:
+        self._lexicon = Lexicon({"intent": read("dialogue")["intents"]})
+
+    def first(self, text: str, morphemes: Sequence[Morpheme]) -> Intent:
+        """The intent by its words alone."""
+        found = {match.value for match in self._lexicon.find(text, morphemes)}
+        for intent in ABOUT_ANSWERS:
+            if intent in found:
+                return intent
+        for intent in SMALL_TALK:
+            if intent in found and len(squeeze(text)[0]) <= SMALL_TALK_CHARS:
+                return intent
+        return "recommend"
+
+
+def refers(text: str) -> tuple[int, ...]:
+    """Which of the last picks is pointed at: numbers from 1, or -1 for the last one."""
+    found = [int(match[1]) for match in re.finditer(r"(?<!\d)(\d{1,2}) ?번(?!째로 )", text)]
+    found += [int(match[1]) for match in re.finditer(r"(?:#|\bnumber )(\d{1,2})\b", text)]
+    for place, words in enumerate((r"첫 ?번?째|first one", r"두 ?번째|second one", r"세 ?번째|third one"), 1):
+        if re.search(words, text):
+            found.append(place)
+    if re.search(r"마지막|last one", text):
+        found.append(-1)
+    return tuple(dict.fromkeys(found))
+
+
+def settled(
+    intent: Intent,
+    request: Request,
+    explicit: bool,
+    titles: tuple[str, ...],
+    refers: tuple[int, ...],
+    text: str,
+) -> Intent:
+    """The intent in the light of what else was said: "별로" beside a whole wish is no feedback."""
+    pointed = bool(
+        titles
+        or refers
+        or re.search(r"(?:^|\s)(?:이거|그거|이건|그건|저거|이 책|이 영화|그 책|그 영화|it|this|that)", text)
+    )
+    wishes = not replace(request, items=(), exclude=Exclude(), creators=(), people=()).is_open
+    if intent in FEEDBACK and not pointed and (wishes or explicit):
+        return "recommend"
+    if intent in ("why", "detail") and not pointed and (wishes or explicit) and len(text) > 14:
+        return "recommend"
+    if intent == "more" and (wishes or explicit or titles):
+        return "recommend"
+    if intent == "similar" and not refers and not re.search(r"이거|그거|이런|그런|this|that", text):
+        return "recommend"
+    if intent == "recommend" and not (
+        wishes
+        or explicit
+        or titles
+        or request.creators
+        or request.people
+        or request.count != DEFAULT_COUNT
+        or request.exclude != Exclude()
+    ):
+        return (
+            "unclear" if len(squeeze(text)[0]) < 2 or not re.search(r"[가-힣a-z]{2}", text) else "recommend"
+        )
+    return intent

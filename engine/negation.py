@@ -1,0 +1,52 @@
+"""What of a text is not wanted: the words before 말고 and 빼고, after "no", and those coordinated with them.
+
+Knows nothing of what the words stand for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from engine.lexicon import Match, pattern, read
+
+Span = tuple[int, int]
+
+
+class Negation:
+    """The rules, compiled from `data/lexicon/dialogue.toml`."""
+
+    def __init__(self) -> None:
+        words = read("dialogue")["words"]
+        between = pattern(words["between"]).pattern
+        self._after = re.compile(
+            rf"(?:\s|{between}|지|하지|한|인)*?(?:{pattern(words['without']).pattern})", re.I
+        )
+        self._before = re.compile(
+            rf"(?:{pattern(words['before_without']).pattern})"
+            r"(?:\s|any|a|an|the|too|so|very|to|eat|have|watch|read|more|of|really|that|is|something)*$",
+            re.I,
+        )
+
+    def spans(self, text: str, matches: Sequence[Match]) -> set[Span]:
+        """The spans of those matches that are not wanted."""
+        out: set[Span] = set()
+        for match in sorted(matches, key=lambda m: -m.end):
+            if (
+                self._after.match(text[match.end :])
+                or re.search(r"(?:^|\s)안\s*$", text[: match.start])
+                or self._before.search(text[: match.start])
+                or any(
+                    re.fullmatch(r"\s*(?:이?랑|하고|과|와|이?나|및|도|,|·|/)\s*", text[match.end : start])
+                    for start, _ in out
+                )
+            ):
+                out.add((match.start, match.end))
+        for match in sorted(matches, key=lambda m: m.start):
+            if any(re.fullmatch(r"\s*(?:or|and|,|nor|/)\s*", text[end : match.start]) for _, end in out):
+                out.add((match.start, match.end))
+        return out
+
+    def begins(self, text: str) -> bool:
+        """Whether a text begins by turning something down: "말고 다른 거"."""
+        return bool(self._after.match(text))
