@@ -28,7 +28,8 @@ check: setup-dev
 	@$(BIN)/lint-imports --no-cache
 
 bench: setup-dev
-	@$(BIN)/python -m pytest tests/bench -p no:cacheprovider -s $(ARGS)
+	@$(BIN)/python tests/bench/start.py
+	@$(BIN)/python tests/bench/turn.py
 
 vectors: setup
 	@$(BIN)/oneulmwo ship-vectors data/catalog

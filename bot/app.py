@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,9 +23,12 @@ from engine.recommender import Recommender
 from handlers import router
 from handlers.room import Room
 from handlers.turn import Reply, Turn
-from storage import items
+from storage import items, mail
 from storage.database import Database
 from storage.users import User
+
+MAIL_KEPT_SECONDS = 7 * 24 * 3600
+"""How long finished mail stays: what people said is not kept for longer than a late duplicate may come."""
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +107,8 @@ async def opened(
         StorageError, EngineError: what stands in the way, in one sentence.
     """
     async with parts(settings) as app:
+        async with app.database.writing() as connection:
+            await mail.purge(connection, time.time() - MAIL_KEPT_SECONDS)
         if await jobs.stale(app.database, app.embedder) is not None:
             await jobs.build_index(app.database, app.index, app.embedder, progress)
         else:

@@ -6,6 +6,7 @@ Without a terminal nothing asks, colours or waits. Decides nothing: what it show
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 import uuid
@@ -122,7 +123,7 @@ class Terminal:
         self._app = app
         self._interactive = interactive
         self._out = (
-            Console(file=out, highlight=False)
+            Console(file=out, highlight=False, width=min(CARD_WIDTH, shutil.get_terminal_size().columns))
             if interactive
             else Console(file=out, highlight=False, color_system=None, width=CARD_WIDTH)
         )
@@ -277,7 +278,7 @@ def _panel(card: Card, place: int, cards: int, own: Iterable[tuple[int, Choice]]
     title = f"{place}. {icon} {card.title}" if cards > 1 else f"{icon} {card.title}"
     fit = f"{words.say('console.fit')} {card.fit}/{FIT_MOST}" if card.fit else None
     return Panel(
-        Group(*body), title=Styled(title, style="bold"), title_align="left", subtitle=fit,
+        Group(*body), title=Styled(title, style="bold not dim"), title_align="left", subtitle=fit,
         subtitle_align="right", width=CARD_WIDTH, padding=(0, 2), border_style="dim",
     )  # fmt: skip
 

@@ -79,7 +79,7 @@ def settled(
     wishes = not replace(request, items=(), exclude=Exclude(), creators=(), people=()).is_open
     if intent in FEEDBACK and not pointed and (wishes or explicit):
         return "recommend"
-    if intent in ("why", "detail") and not pointed and (wishes or explicit) and len(text) > 14:
+    if intent in ("why", "detail") and not pointed and (wishes or explicit) and len(text) > QUESTION_CHARS:
         return "recommend"
     if intent == "more" and (wishes or explicit or titles):
         return "recommend"
