@@ -15,6 +15,7 @@ import typer
 from bot import settings as configuration
 
 if TYPE_CHECKING:
+    from bot.app import App
     from engine.taste import Taste
 
 app = typer.Typer(
@@ -127,33 +128,24 @@ def _settings() -> configuration.Settings:
 
 
 async def _chat(script: Path | None, as_json: bool) -> None:
-    from rich.console import Console
-
     from bot.app import opened
-    from bot.console import Script, Terminal, progress_bar
+    from bot.console import Script, Terminal, index_progress
     from data.phrases import phrases
 
     interactive = script is None and sys.stdin.isatty() and sys.stdout.isatty()
     words = phrases("ko")
-    bar, move = progress_bar(Console(stderr=True), words)
-    if sys.stderr.isatty():
-        bar.start()
-    try:
+    with index_progress(words) as move:
         async with opened(_settings(), move, wait=script is not None) as running:
-            bar.stop()
             if script is None:
                 await Terminal(running, sys.stdout, interactive).talk()
                 return
-            if running.rebuilt:
-                typer.echo(words.say("console.rebuilt"), err=True)
+            _tell_rebuilt(running)
             try:
                 whole = await Script(sys.stdout, as_json).play(running, script, sys.stderr)
             except OSError as error:
                 raise CommandError(f"{script} cannot be read: {error.strerror}.") from None
-            if not whole:
-                raise CommandError(f"Some lines of {script} could not be read; the others were played.")
-    finally:
-        bar.stop()
+    if not whole:
+        raise CommandError(f"Some lines of {script} could not be read; the others were played.")
 
 
 async def _ask(
@@ -172,6 +164,7 @@ async def _ask(
         raise CommandError('The question is empty: say what you feel like, such as "비 오는 날 뜨끈한 국물".')
     known = _taste(taste) if taste is not None else Taste()
     async with opened(_settings()) as running:
+        _tell_rebuilt(running)
         understood = await running.engine.understand(
             text, domain=Domain(domain) if domain else None, this_year=running.today().year
         )
@@ -211,6 +204,13 @@ async def _ask(
     render(out, Reply(text=reply, cards=tuple(card(pick) for pick in found.picks)), words)
 
 
+def _tell_rebuilt(running: App) -> None:
+    from data.phrases import phrases
+
+    if running.rebuilt:
+        typer.echo(phrases("ko").say("console.rebuilt"), err=True)
+
+
 def _taste(path: Path) -> Taste:
     from pydantic import ValidationError
 
@@ -228,21 +228,14 @@ def _taste(path: Path) -> Taste:
 
 
 async def _index() -> None:
-    from rich.console import Console
-
     from bot import jobs
     from bot.app import parts
-    from bot.console import progress_bar
+    from bot.console import index_progress
     from data.phrases import phrases
 
     async with parts(_settings()) as running:
-        bar, move = progress_bar(Console(stderr=True), phrases("en"))
-        if sys.stderr.isatty():
-            bar.start()
-        try:
+        with index_progress(phrases("en")) as move:
             version = await jobs.build_index(running.database, running.index, running.embedder, move)
-        finally:
-            bar.stop()
         typer.echo(f"Index version {version} with {await running.index.count()} items is active.")
 
 
@@ -279,6 +272,7 @@ async def _evaluate_requests(file: Path, method: int) -> None:
     from finetune import evaluate as measured
 
     async with opened(_settings()) as running:
+        _tell_rebuilt(running)
         every = await jobs.all_items(running.database)
         try:
             report = await measured.requests(running.engine, file, every, running.today().year, method)

@@ -10,7 +10,8 @@ import shutil
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
@@ -236,8 +237,10 @@ def render(out: Console, reply: Reply, words: Phrases) -> None:
     out.print()
 
 
-def progress_bar(out: Console, words: Phrases) -> tuple[Progress, Any]:
-    """A progress bar for building the index, and the function that moves it."""
+@contextmanager
+def index_progress(words: Phrases) -> Iterator[Callable[[str, int, int], None]]:
+    """What moves a progress bar on stderr while an index is built: stage, done, total. Silent in a pipe."""
+    out = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=32),
@@ -247,16 +250,22 @@ def progress_bar(out: Console, words: Phrases) -> tuple[Progress, Any]:
     )
     task = bar.add_task(words.say("console.building"), total=1)
 
-    def move(stage: str, done: int, total: int) -> None:
-        named = words.variants(f"console.building_stage.{stage}")
-        bar.update(
-            task,
-            completed=done,
-            total=max(total, 1),
-            description=named[0] if named else words.say("console.building"),
-        )
+    def stop() -> None:
+        if bar.live.is_started:  # stopping what was never started leaves an empty line
+            bar.stop()
 
-    return bar, move
+    def move(stage: str, done: int, total: int) -> None:
+        if stage == "done" or not out.is_terminal:
+            stop()
+            return
+        bar.start()  # only now: a start that builds nothing shows nothing
+        named = words.variants(f"console.building_stage.{stage}")
+        bar.update(task, completed=done, total=max(total, 1), description=named[0] if named else None)
+
+    try:
+        yield move
+    finally:
+        stop()
 
 
 def _belongs(choice: Choice, place: int, cards: int) -> bool:

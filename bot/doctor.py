@@ -11,6 +11,8 @@ import typer
 from bot import jobs
 from bot.app import App, parts
 from bot.settings import Settings
+from data.item import BadRow
+from data.sources import catalog
 from engine.errors import EngineError
 from storage import items
 
@@ -51,7 +53,7 @@ async def _report(name: str, check: Callable[[App], Awaitable[str]], app: App) -
 
 
 async def _catalog(app: App) -> str:
-    bad = await jobs.load_catalog(app.database)
+    bad = [row for row in catalog.shipped() if isinstance(row, BadRow)]
     async with app.database.reading() as connection:
         count = await items.count(connection)
     if bad:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -47,6 +48,15 @@ class Settings(BaseSettings):
             raise ValueError("write it as telegram:123,discord:456")
         return tuple(pairs)
 
+    @field_validator("timezone")
+    @classmethod
+    def _timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("write an IANA name such as Asia/Seoul") from None
+        return value
+
     @property
     def database(self) -> str:
         """The database's URL."""
@@ -66,6 +76,8 @@ def load() -> Settings:
     """
     try:
         return Settings()
+    except (UnicodeDecodeError, OSError):
+        raise SettingsError(".env cannot be read: make it a UTF-8 text file that is yours to read.") from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = f"ONEULMWO_{'_'.join(map(str, first['loc'][:1])).upper()}"

@@ -5,12 +5,17 @@ Allergens are the labels of the vocabulary, or other things of the lexicon (sesa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from data.item import Item
+from data.phrases import Language
 from engine.korean import Morpheme
 from engine.lexicon import Lexicon, Match, pattern, read
 from engine.negation import Negation
+
+_LISTS = re.compile(r"(?:\s|:|은|는|이|가|를|을|와|과|랑|이랑|하고|및|있는|건|게|,|·|/|to|and|or|is|are|y)*")
+"""What may stand between 알레르기 and the names that are listed after it."""
 
 Named = tuple[tuple[str, ...], tuple[str, ...]]
 """Ids of the label list, and ids of other things."""
@@ -29,19 +34,24 @@ class Allergies:
         return _labelled(match.value for match in self._found(text, morphemes))
 
     def refused(self, text: str, morphemes: Sequence[Morpheme]) -> Named:
-        """What a text says must not be in a dish: turned down, or said to be an allergy."""
+        """What a text says must not be in a dish: turned down, or said to be an allergy.
+
+        Every name before the word 알레르기 counts, and those listed right after it ("알레르기: 달걀, 우유").
+        """
         found = self._found(text, morphemes)
         negated = self._negation.spans(text, found)
         allergy = self._allergy.search(text)
-        return _labelled(
-            match.value
-            for match in found
-            if (match.start, match.end) in negated
-            or (
-                allergy is not None
-                and (match.end <= allergy.start() + 1 or text[: match.start].endswith("to "))
-            )
-        )
+        listed = ends = allergy.end() if allergy else None
+        refused = []
+        for match in found:
+            if ends is not None and match.start >= ends:
+                listed = ends  # several allergens may bear one name: they stand at one place
+            if listed is not None and match.start >= listed and _LISTS.fullmatch(text[listed : match.start]):
+                ends = match.end
+                refused.append(match.value)
+            elif (match.start, match.end) in negated or (allergy and match.end <= allergy.start() + 1):
+                refused.append(match.value)
+        return _labelled(refused)
 
     def _found(self, text: str, morphemes: Sequence[Morpheme]) -> list[Match]:
         """The names, without those that are part of a longer one (콩 in 땅콩)."""
@@ -80,19 +90,21 @@ def holds_any(item: Item, avoid: Sequence[str]) -> bool:
     return False
 
 
-def avoided(name: str) -> str:
-    """What something outside the label list is called in Korean: the lexicon's first name for it, or itself."""
+def avoided(name: str, language: Language = "ko") -> str:
+    """What something outside the label list is called: the lexicon's first name in Korean, its id in English."""
     entry = read("allergens").get("other", {}).get(name)
-    return str(entry["names"][0]) if entry else name
+    if entry is None:
+        return name
+    return str(entry["names"][0]) if language == "ko" else name.replace("_", " ")
 
 
 def _names() -> dict[str, list[str]]:
-    """How allergies are named, by id; a name of one syllable counts as a noun only (게, not 맵게)."""
+    """How allergies are named, by id; a name of one syllable counts only where a word begins (게, not 맵게)."""
     table = read("allergens")
     entries = {name: entry for name, entry in table.items() if name != "other"}
     entries |= {f"other.{name}": entry for name, entry in table["other"].items()}
     return {
-        name: [f"{word}/NNG" if len(word) == 1 else word for word in entry["names"]]
+        name: [f"^{word}" if len(word) == 1 else word for word in entry["names"]]
         for name, entry in entries.items()
     }
 

@@ -84,10 +84,7 @@ def rules(request: Request, taste: Taste) -> str:
     for name, values in (("cuisine", out.cuisine), ("country", out.country)):
         if values:
             clauses.append(f"({name} IS NULL OR {name} NOT IN ({_list(values)}))")
-    clauses += [
-        f"title NOT LIKE {quoted('%' + title.replace('%', '').replace('_', '') + '%')}"
-        for title in out.titles
-    ]
+    clauses += [f"NOT contains(title, {quoted(title)})" for title in out.titles]
     hidden = {
         *out.items,
         *taste.never,
@@ -108,7 +105,7 @@ async def gather(
     words = " ".join((request.text, *request.ingredients))
     sources: dict[str, list[Hit]] = {}
     nearest, worded, kept = await asyncio.gather(
-        index.nearest(query, where, POOL), index.worded(words, where, POOL), _wished(index, request, where)
+        _nearest(index, query, where), index.worded(words, where, POOL), _wished(index, request, where)
     )
     sources.update(vector=nearest, words=worded, wishes=kept)
     liked = await index.get(request.like)
@@ -155,8 +152,16 @@ async def _query_vector(
     return np.asarray(whole / norm if norm else whole, dtype=np.float32)
 
 
+async def _nearest(index: Index, query: Vectors, where: str) -> list[Hit]:
+    """The nearest to a query; a request without words has none, and the zero vector has no direction."""
+    return await index.nearest(query, where, POOL) if query.any() else []
+
+
 async def _wished(index: Index, request: Request, where: str) -> list[Hit]:
-    """What keeps the rules and every wish at once: at scale the other sources may not reach it."""
+    """What keeps the rules and every wish at once: at scale the other sources may not reach it.
+
+    For a request that says nothing but rules, what keeps those.
+    """
     clauses = [where] if where else []
     for name in ("effects", "situations", "moods", "meals", "served", "body"):
         clauses += _any(name, getattr(request, name))
@@ -164,7 +169,7 @@ async def _wished(index: Index, request: Request, where: str) -> list[Hit]:
         clauses.append(f"immersion = {quoted(request.immersion)}")
     if request.soupy is not None:
         clauses.append(f"soupy = {str(request.soupy).lower()}")
-    if len(clauses) == (1 if where else 0):
+    if request.text and len(clauses) == (1 if where else 0):
         return []
     hits = await index.keeping(" AND ".join(clauses), POOL)
     return sorted(hits, key=lambda hit: hit.item.id)

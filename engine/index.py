@@ -114,7 +114,10 @@ class Index:
         try:
             table = await connection.open_table(_items_table(version))
             await table.count_rows()
+            # every way of searching once: a broken index often shows in one of them only
             await table.query().limit(1).to_list()
+            await table.query().nearest_to_text(_match("확인")).limit(1).to_list()
+            await table.query().nearest_to([0.0] * (self.dimensions - 1) + [1.0]).limit(1).to_list()
             names = await (await connection.open_table(_names_table(version))).query().to_list()
         except (OSError, RuntimeError, ValueError) as error:
             raise EngineError(

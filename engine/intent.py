@@ -29,6 +29,12 @@ SMALL_TALK_CHARS: Final = 16
 QUESTION_CHARS: Final = 14
 """A longer text that also wishes something is a wish, whatever question words stand in it."""
 _THIS = re.compile(r"(?:^|\s)(?:이거|그거|이건|그건|저거|이 책|이 영화|그 책|그 영화|it|this|that)")
+_ENGLISH_PLACE = re.compile(
+    r"(?:#|\b(?:number|about|save|liked?|loved?|seen|why|option|than|hated?|disliked?|skip|watched|read) )(\d{1,2})\b"
+)
+_ALL = re.compile(
+    r"(?:둘|셋|전부|모두|싹) ?다|(?:전부|모두)(?= )|다 (?=별로|싫|봤|읽|저장)|\b(?:all of them|both|none of them)\b"
+)
 _LIKE_THIS = re.compile(r"이거|그거|이런|그런|this|that")
 
 
@@ -51,12 +57,14 @@ class Intents:
 
 
 def refers(text: str) -> tuple[int, ...]:
-    """Which of the last picks is pointed at: numbers from 1, or -1 for the last one."""
+    """Which of the last picks are pointed at: numbers from 1, -1 for the last one, 0 for all of them."""
     found = [int(match[1]) for match in re.finditer(r"(?<!\d)(\d{1,2}) ?번(?!째로 )", text)]
-    found += [int(match[1]) for match in re.finditer(r"(?:#|\bnumber )(\d{1,2})\b", text)]
-    for place, words in enumerate((r"첫 ?번?째|first one", r"두 ?번째|second one", r"세 ?번째|third one"), 1):
+    found += [int(match[1]) for match in _ENGLISH_PLACE.finditer(text)]
+    for place, words in enumerate((r"첫 ?번?째|first", r"두 ?번째|둘째|second", r"세 ?번째|셋째|third"), 1):
         if re.search(words, text):
             found.append(place)
+    if _ALL.search(text):
+        found.append(0)
     if re.search(r"마지막|last one", text):
         found.append(-1)
     return tuple(dict.fromkeys(found))
@@ -71,19 +79,17 @@ def settled(
     text: str,
 ) -> Intent:
     """The intent in the light of what else was said: "별로" beside a whole wish is no feedback."""
-    pointed = bool(
-        titles
-        or refers
-        or re.search(r"(?:^|\s)(?:이거|그거|이건|그건|저거|이 책|이 영화|그 책|그 영화|it|this|that)", text)
-    )
+    pointed = bool(titles or refers or _THIS.search(text))
     wishes = not replace(request, items=(), exclude=Exclude(), creators=(), people=()).is_open
     if intent in FEEDBACK and not pointed and (wishes or explicit):
+        return "recommend"
+    if intent == "greet" and (wishes or explicit):
         return "recommend"
     if intent in ("why", "detail") and not pointed and (wishes or explicit) and len(text) > QUESTION_CHARS:
         return "recommend"
     if intent == "more" and (wishes or explicit or titles):
         return "recommend"
-    if intent == "similar" and not refers and not re.search(r"이거|그거|이런|그런|this|that", text):
+    if intent == "similar" and not refers and (titles or wishes) and not _LIKE_THIS.search(text):
         return "recommend"
     if intent == "recommend" and not (
         wishes

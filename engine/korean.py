@@ -50,7 +50,8 @@ class Korean:
         if not is_korean(text):
             return text, []
         kiwi = await self.ready()
-        mended = kiwi.join(kiwi.tokenize(text, typos=TYPOS))
+        tokens = kiwi.tokenize(text, typos=TYPOS)
+        mended = kiwi.join(tokens) if any(token.typo_cost for token in tokens) else text
         if abs(len(mended) - len(text)) > max(2, len(text) // 4):
             mended = text  # joining may drop what it does not know: then the person's own words stand
         return mended, [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -40,12 +41,17 @@ def pattern(words: Iterable[str]) -> re.Pattern[str]:
 
 
 def _word(word: str) -> str:
-    body = word.removesuffix("*")
+    begins, body = (
+        word.startswith("^"),
+        unicodedata.normalize("NFKC", word.strip("^*")),
+    )  # as texts are: ㄱㅅ is written otherwise there
     expression = (
         r"\s*".join(re.escape(part) for part in body.split(" "))
         if not body.isascii()
         else (r"\s+".join(re.escape(part) for part in body.split(" ")).replace("'", "['’]?"))
     )
+    if begins:
+        expression = rf"(?<![가-힣a-z0-9]){expression}"
     if not body.isascii() or not body[:1].isalnum():
         return expression
     return rf"(?<![a-z0-9]){expression}" + ("[a-z]*" if word.endswith("*") else r"(?![a-z0-9])")
@@ -104,5 +110,5 @@ def _spans(entry: _Entry, text: str, morphemes: Sequence[Morpheme]) -> Iterator[
             if (morpheme.form, morpheme.tag) in entry.morphemes
         ]
     for start, end in spans:
-        if not any(low <= start and end <= high for low, high in cancelled):
+        if not any(low <= start < high for low, high in cancelled):
             yield start, end

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class Names:
                 if key:
                     bearers[key, kind, value, item.domain].append(item.id)
         return cls(
-            (key, Name(kind, value, domain, tuple(ids)))
+            (key, Name(kind, value, domain, tuple(dict.fromkeys(ids))))
             for (key, kind, value, domain), ids in bearers.items()
         )
 
@@ -101,13 +102,15 @@ class Names:
         squeezed, _ = squeeze(text)
         if len(squeezed) < 3:
             return None
-        keys = [
-            key
+        keys = {
+            _letters(key): key
             for key, names in self._by_key.items()
-            if len(key) >= 3 and any(n.kind in kinds for n in names)
-        ]
-        close = difflib.get_close_matches(squeezed, keys, n=1, cutoff=CLOSE)
-        return next((name for name in self._by_key[close[0]] if name.kind in kinds), None) if close else None
+            if abs(len(key) - len(squeezed)) <= 2 < len(key) and any(n.kind in kinds for n in names)
+        }
+        close = difflib.get_close_matches(_letters(squeezed), keys, n=1, cutoff=CLOSE)
+        if not close:
+            return None
+        return next(name for name in self._by_key[keys[close[0]]] if name.kind in kinds)
 
 
 def _spellings(item: Item) -> Iterator[tuple[str, Kind, str]]:
@@ -119,6 +122,11 @@ def _spellings(item: Item) -> Iterator[tuple[str, Kind, str]]:
         yield person, "person", person
     for ingredient in item.ingredients:
         yield ingredient, "ingredient", ingredient
+
+
+def _letters(key: str) -> str:
+    """Syllables taken apart: 봉준후 and 봉준호 differ in one letter of eight, not in one of three."""
+    return unicodedata.normalize("NFD", key)
 
 
 def _stands_alone(text: str, start: int, end: int, length: int) -> bool:

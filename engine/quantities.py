@@ -67,9 +67,11 @@ def find(text: str, this_year: int, domain: Domain | None) -> Iterator[Quantity]
     """Every quantity in `text`. `this_year` tells what "작년" and "최근" mean."""
     taken: list[tuple[int, int]] = []
     for kind, match, value in _candidates(text.lower(), this_year, domain):
-        if not any(match.start() < end and start < match.end() for start, end in taken):
-            taken.append(match.span())
-            yield Quantity(kind, value, match.start(), match.end())
+        # of a count, the number alone: in "two short movies" another quantity stands inside
+        low, high = match.span(match.lastindex or 0) if kind == "count" else match.span()
+        if not any(low < end and start < high for start, end in taken):
+            taken.append((low, high))
+            yield Quantity(kind, value, low, high)
 
 
 def _candidates(
@@ -121,7 +123,7 @@ def _candidates(
     for match in re.finditer(rf"({_NUMBER}) ?(?:쪽|페이지|pages?)(?: ?({_MOST}|{_LEAST}))", text):
         yield "length", match, _bounded(number(match[1]), match[2])
     if domain in (Domain.BOOK, Domain.MOVIE):
-        for match in re.finditer(r"짧은|짧게|\bshort\b", text):
+        for match in re.finditer(r"짧은|짧게|길지 ?않|안 ?긴(?![가-힣])|\bshort\b|\bnot too long\b", text):
             yield "length", match, Range(None, 260 if domain is Domain.BOOK else 105)
         for match in re.finditer(
             r"두꺼운|(?<![가-힣])긴 ?(?:영화|소설|책|호흡)|\blong (?:book|novel|movie|film)", text
@@ -143,9 +145,11 @@ def _candidates(
         )
         yield "price", match, Range(None, 1 if won <= 10_000 else 2 if won <= 20_000 else 3)
     for match in re.finditer(
-        r"(\d{1,2}|다섯|여섯|일곱|여덟|아홉|열) ?(?:살|세)(?![가-힣]*기)|\b(\d{1,2})[- ]years?[- ]old", text
+        r"(\d{1,2}|다섯|여섯|일곱|여덟|아홉|열) ?(?:살|세)(?![가-힣]*기)|\b(\d{1,2})[- ]years?[- ]old|"
+        r"\b(?:son|daughter|kid|child|boy|girl|he|she) is (\d{1,2})\b",
+        text,
     ):
-        word = match[1] or match[2]
+        word = match[1] or match[2] or match[3]
         years = int(word) if word.isdigit() else _WORDS[word]
         if years < 19:
             yield "age", match, Range(None, max(level for level in (0, 7, 12, 15) if level <= max(years, 0)))

@@ -32,6 +32,9 @@ LIKENESS: Final = 0.6
 IMPLIED: Final = 0.35
 """What a guessed wish counts against one that was said."""
 WISH_SHARE, FOUND_SHARE, TASTE_SHARE = 0.66, 0.22, 0.12
+UNASKED, RULES_ONLY = 0.5, 0.75
+"""The share for a request that wishes nothing, a pick for which is a fair guess; and for one that sets rules only,
+which every candidate keeps."""
 STALE: Final = 0.45
 """What an item shown just now loses; it wears off over the next sixty shown."""
 JITTER, OPEN_JITTER = 0.01, 0.25
@@ -135,7 +138,11 @@ def rank(
     wanted = wishes(request, taste, like)
     best = max((candidate.fused for candidate in candidates), default=1.0)
     noise = random.Random(seed)  # noqa: S311
-    jitter = OPEN_JITTER if request.is_open and not any(w.said for w in wanted) else JITTER
+    jitter = (
+        JITTER
+        if any(wish.said for wish in wanted) or request.like or request.items or request.unknown
+        else OPEN_JITTER
+    )
     staleness = {item: place for place, item in enumerate(reversed(taste.shown))}
     ranked = []
     for candidate in sorted(candidates, key=lambda c: c.item.id):
@@ -212,7 +219,7 @@ def _kept(item: Item, wanted: Sequence[Wish], request: Request) -> tuple[float, 
             points += wish.weight * (0.8 + 0.2 * len(hits) / len(wish.values))
         if wish.said:
             kept += [(wish.field, str(hit)) for hit in hits]
-    share = points / total if total else 0.6
+    share = points / total if total else UNASKED if request.is_open else RULES_ONLY
     return share, tuple(kept)
 
 

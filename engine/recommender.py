@@ -74,6 +74,8 @@ class Recommendation:
     trace: Trace
     loosen: tuple[str, ...] = field(default=())
     """Rules of the request without any one of which something would fit; only when nothing does."""
+    blocked: tuple[str, ...] = ()
+    """Titles that the request named though they break its rules or the person's limits."""
 
     def to_dict(self) -> dict[str, Any]:
         whole: dict[str, Any] = _RECOMMENDATION.dump_python(self, mode="json")
@@ -134,7 +136,8 @@ class Recommender:
         loosen = () if chosen else await self._loosen(request, taste)
         clock.stop("suggest")
         trace = self._trace(method, seed, candidates, ranked, chosen, clock)
-        return Recommendation(request, picks, tuple(followups), trace, loosen)
+        blocked = await self._blocked(request, candidates, language)
+        return Recommendation(request, picks, tuple(followups), trace, loosen, blocked)
 
     async def similar(self, item: str, request: Request) -> Request:
         """The request for what is like an item, of its domain."""
@@ -188,6 +191,14 @@ class Recommender:
         keep = sorted(zip(picks, chosen, strict=True), key=lambda pair: -pair[0].score)[: request.count]
         trace = self._trace(method, seed, candidates, ranked, [pair[1] for pair in keep], clock)
         return Recommendation(request, tuple(pair[0] for pair in keep), (), trace)
+
+    async def _blocked(
+        self, request: Request, candidates: Sequence[Candidate], language: Language
+    ) -> tuple[str, ...]:
+        eligible = {candidate.item.id for candidate in candidates}
+        missing = [item for item in request.items if item not in eligible]
+        named = (await self.items(missing)).values()
+        return tuple(Writer(language).title(item) for item in named if item.domain is request.domain)
 
     async def _history(self, taste: Taste) -> dict[str, Vectors]:
         """The vectors of what was liked, and under "-" and the id of what was not."""

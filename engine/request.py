@@ -45,7 +45,8 @@ class Request:
     Rules, which every pick keeps: domain, genres, cuisine, creators, people, country, years, length,
     kcal, spicy, price (at most), age (at most), diet, allergens and avoid (none of them), exclude.
     Wishes, which order the picks: meals, moods, body, effects, situations, immersion, soupy, served,
-    ingredients, splurge. `like` and `items` are ids of items to resemble and of items named.
+    ingredients, splurge. `like` and `items` are ids of items to resemble and of items named; `unknown` is a
+    name to resemble that no item bears.
     """
 
     text: str = ""
@@ -75,6 +76,7 @@ class Request:
     avoid: tuple[str, ...] = ()
     ingredients: tuple[str, ...] = ()
     like: tuple[str, ...] = ()
+    unknown: str = ""
     items: tuple[str, ...] = ()
     exclude: Exclude = field(default_factory=Exclude)
     count: int = DEFAULT_COUNT
@@ -87,7 +89,7 @@ class Request:
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, what says nothing left out."""
         whole: dict[str, Any] = REQUEST.dump_python(self, mode="json")
-        return {key: value for key, value in whole.items() if not _is_empty(value)}
+        return {key: value for key, value in whole.items() if not _is_empty(key, value)}
 
     @staticmethod
     def from_dict(raw: dict[str, Any]) -> Request:
@@ -112,7 +114,7 @@ class Request:
                 changed["text"] = f"{self.text} {other.text}".strip()[-400:]
             elif each.name == "count":
                 changed["count"] = value if value != DEFAULT_COUNT else self.count
-            elif not _is_empty(value):
+            elif not _is_empty(each.name, value):
                 changed[each.name] = value
         merged = replace(self, **changed)
         for name in ("genres", "cuisine", "country", "creators", "people"):
@@ -120,6 +122,8 @@ class Request:
             kept: Any = tuple(v for v in getattr(merged, name) if v not in unwanted)
             out: Any = tuple(v for v in getattr(merged.exclude, name) if v not in rewanted)
             merged = replace(merged, exclude=replace(merged.exclude, **{name: out}), **{name: kept})
+        if other.exclude.titles and not other.items:
+            merged = replace(merged, items=())  # 치킨, then 치킨 말고
         return merged
 
 
@@ -131,7 +135,10 @@ def union(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*one, *other)))
 
 
-def _is_empty(value: object) -> bool:
+def _is_empty(name: str, value: object) -> bool:
+    """Whether a field says nothing: `soupy=False` says "no broth", `splurge=False` does not."""
     if isinstance(value, dict):
-        return all(_is_empty(each) for each in value.values())
-    return value is None or value is False or value in ("", (), []) or value in (ANY, Exclude())
+        return all(_is_empty(key, each) for key, each in value.items())
+    if value is False:
+        return name != "soupy"
+    return value is None or value in ("", (), []) or value in (ANY, Exclude())

@@ -41,4 +41,4 @@ def squeeze(text: str) -> tuple[str, list[int]]:
 
 def is_korean(text: str) -> bool:
     """Whether any Hangul stands in the text."""
-    return any("가" <= char <= "힣" or "ㄱ" <= char <= "ㆎ" for char in text)
+    return any("가" <= char <= "힣" or "ㄱ" <= char <= "ㆎ" or "ᄀ" <= char <= "ᇿ" for char in text)

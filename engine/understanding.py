@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from data.item import BOOK_GENRES, MOVIE_GENRES, Domain
 from engine import quantities
@@ -21,10 +22,15 @@ from engine.korean import Korean, Morpheme
 from engine.lexicon import Lexicon, Match, pattern, read
 from engine.names import Name, NameMatch, Names
 from engine.negation import Negation
-from engine.quantities import Range
-from engine.request import DEFAULT_COUNT, Exclude, Request, union
+from engine.quantities import Quantity, Range
+from engine.request import DEFAULT_COUNT, FORMS, Exclude, Request, union
 from engine.text import is_korean, normalize, squeeze
 
+SEARCHED_CHARS: Final = 300
+"""What of a text is embedded and searched: more costs seconds and says nothing more about a wish."""
+FRAGMENT_CHARS: Final = 10
+_FRAGMENT: Final = re.compile(r"(?:거|건|걸|것|거로|걸로|것으로)$")
+"""How a text ends that says of which kind the last request should have been: 국물 있는 거."""
 FOOD_ONLY = ("cuisine", "meals", "served", "soupy", "diet", "body", "price", "spicy", "kcal")
 
 
@@ -87,10 +93,15 @@ class Understander:
         language = "ko" if is_korean(said) or not re.search("[a-zA-Z]", said) else "en"
         low = mended.lower()
         matches = self._lexicon.find(low, morphemes)
-        named = _unshadowed(names.find(mended), matches, low)
+        numbers = _as_matches_of(quantities.find(low, this_year, domain))
+        named = _unshadowed(names.find(mended), [*matches, *numbers], low)
         domain, explicit = (domain, True) if domain else _domain(matches, named)
+        about = domain or (last.domain if last else None)  # tells what "짧은" is short of
+        found = list(quantities.find(low, this_year, about))
         negated = self._negation.spans(low, [*matches, *_as_matches(named)])
-        fresh = self._request(low, morphemes, matches, named, negated, domain, this_year)
+        for number in _as_matches_of(found):
+            negated |= self._negation.spans(low, [number])
+        fresh = self._request(low, morphemes, matches, named, negated, domain, found)
         fresh = replace(fresh, text=self.search_text(mended))
         intent = self._intents.first(low, morphemes)
         pointed = refers(low)
@@ -99,25 +110,44 @@ class Understander:
                 i for n in named if n.name.kind == "title" and not _is_in(n, negated) for i in n.name.items
             )
         )
-        if intent == "recommend" and fresh.is_open and not explicit and not titles:
-            guess = names.closest(low)
-            if guess is not None:
+        if intent == "recommend" and fresh.is_open and not titles:
+            guess = names.closest(
+                self.search_text(_without(low, [m for m in matches if m.field == "domain"]))
+            )
+            if guess is not None and domain in (None, guess.domain):
                 fresh = replace(fresh, domain=guess.domain, **_named_field(guess))
                 titles = guess.items if guess.kind == "title" else ()
         if intent == "recommend" and fresh.is_open and not titles:
-            fresh = replace(fresh, moods=await self._feelings.felt(mended))
-        intent = settled(intent, fresh, explicit, titles, pointed, low)
-        refines = self._refines(low, fresh, explicit, last, intent)
+            fresh = replace(fresh, moods=await self._feelings.felt(mended[:SEARCHED_CHARS]))
+        same = last is not None and (domain is None or last.domain in (None, domain))
+        if not (intent == "more" and same and fresh.is_open):  # "다른 책" after books asks for more of them
+            intent = settled(intent, fresh, explicit, titles, pointed, low)
+        counted = any(quantity.kind == "count" for quantity in found)
+        if intent == "unclear" and counted:
+            intent = "recommend"
+        chosen_anew = explicit and last is not None and last.domain is not None
+        refines = same and self._refines(low, morphemes, fresh, chosen_anew, intent)
         if refines and last is not None:
-            anything = intent == "recommend" and fresh.is_open and fresh.count == DEFAULT_COUNT
-            fresh = Request(text=fresh.text, domain=last.domain) if anything else last.refined(fresh)
+            anything = intent == "recommend" and fresh.is_open and not counted and not explicit
+            count = fresh.count if counted else last.count
+            fresh = (
+                Request(text=fresh.text, domain=last.domain)
+                if anything
+                else replace(last.refined(fresh), count=count)
+            )
+        if intent == "similar" and not titles and not pointed and (strange := _unknown_name(mended)):
+            intent, fresh = "recommend", replace(fresh, unknown=strange)
+        if (
+            fresh.domain is Domain.FOOD and fresh.immersion == "light"
+        ):  # "더 가볍게" of a dish means its calories
+            fresh = replace(fresh, immersion=None, body=union(fresh.body, ("diet",)))
         whole = squeeze(low)[0]
         only = any(squeeze(low[n.start : n.end])[0] == whole for n in named if n.name.kind == "title")
         return Understanding(intent, fresh, pointed, titles, only, refines, mended, language)
 
     def search_text(self, text: str) -> str:
         """The text without the words that only ask, for searching."""
-        return " ".join(self._request_words.sub(" ", text).split()) or text
+        return (" ".join(self._request_words.sub(" ", text).split()) or text)[:SEARCHED_CHARS]
 
     def _request(
         self,
@@ -127,7 +157,7 @@ class Understander:
         named: list[NameMatch],
         negated: set[tuple[int, int]],
         domain: Domain | None,
-        this_year: int,
+        found: list[Quantity],
     ) -> Request:
         wanted: dict[str, list[str]] = defaultdict(list)
         unwanted: dict[str, list[str]] = defaultdict(list)
@@ -145,23 +175,33 @@ class Understander:
             elif domain in (Domain.BOOK, Domain.MOVIE) and field in FOOD_ONLY:
                 continue
             chosen = unwanted if (match.start, match.end) in negated else wanted
+            if (
+                field == "served"
+                and chosen is unwanted
+                and any(m.field == "soupy" and m.start == match.start for m in matches)
+            ):
+                continue  # who wants no 국물 may still want it hot
             if match.value not in chosen[field]:
                 chosen[field].append(match.value)
         allergens, avoid = self._allergies.refused(text, morphemes)
         unbearable = bool(allergens or avoid)
         quantity: dict[str, Range] = {}
-        for found in quantities.find(text, this_year, domain):
-            quantity.setdefault(found.kind, found.value)
+        for each in found:
+            value = _turned(each) if (each.start, each.end) in negated else each.value
+            if value is not None:
+                quantity.setdefault(each.kind, value)
         creators, people, titles, items, ingredients, like = ([""][:0] for _ in range(6))
         for name in named:
             out = (name.start, name.end) in negated
             match name.name.kind:
+                case "creator" if _is_cast(name, named, text):
+                    pass
                 case "creator":
                     (unwanted["creators"] if out else creators).append(name.name.value)
                 case "person":
                     (unwanted["people"] if out else people).append(name.name.value)
                 case "title" if out:
-                    titles.append(text[name.start : name.end])
+                    titles += (text[name.start : name.end], name.name.value)
                 case "title" if re.match(
                     r"\s*(?:이?랑|하고|과|와)?\s*(?:비슷|같은|처럼|느낌|닮)", text[name.end :]
                 ) or re.search(r"(?:like|similar to)\s*$", text[: name.start]):
@@ -190,12 +230,12 @@ class Understander:
         if quantity.get("age"):
             ages.append(quantity["age"].high or 0)
         if domain is None and (
-            wanted["cuisine"] or wanted["diet"] or allergens or (wanted["body"] and soupy)
+            wanted["cuisine"] or wanted["diet"] or unbearable or (wanted["body"] and soupy)
         ):
             domain = Domain.FOOD
         return Request(
             domain=domain,
-            genres=tuple(wanted["genres"]),
+            genres=tuple(g for g in wanted["genres"] if g in FORMS or g not in unwanted["genres"]),
             cuisine=tuple(wanted["cuisine"]),
             meals=tuple(wanted["meals"]),
             moods=tuple(wanted["moods"]),
@@ -222,7 +262,7 @@ class Understander:
             like=tuple(dict.fromkeys(like)),
             items=tuple(dict.fromkeys(items)),
             exclude=Exclude(
-                genres=tuple(g for g in unwanted["genres"] if g not in wanted["genres"]),
+                genres=tuple(g for g in unwanted["genres"] if g not in FORMS or g not in wanted["genres"]),
                 cuisine=tuple(c for c in unwanted["cuisine"] if c not in wanted["cuisine"]),
                 country=union([c for c in unwanted["country"] if c != "foreign"], ["KR"] if foreign else []),
                 creators=tuple(unwanted["creators"]),
@@ -233,15 +273,27 @@ class Understander:
         )
 
     def _refines(
-        self, text: str, fresh: Request, explicit: bool, last: Request | None, intent: Intent
+        self, text: str, morphemes: list[Morpheme], fresh: Request, anew: bool, intent: Intent
     ) -> bool:
-        if last is None or intent not in ("recommend", "more", "similar"):
+        """Whether a text of the last request's domain changes that request rather than standing alone.
+
+        `anew` tells that the domain was named though it was settled already.
+        """
+        if intent not in ("recommend", "more", "similar"):
             return False
-        if explicit and fresh.domain is not last.domain:
+        if not anew or intent == "more":
+            return True
+        if self._negation.begins(text):
             return False
-        if explicit:
-            return bool(self._refine_words.search(text)) and not self._negation.begins(text)
-        return fresh.domain is None or fresh.domain is last.domain
+        asked = self.search_text(text).rstrip(" .!?~요")
+        only_excludes = (
+            replace(fresh, exclude=Exclude(), allergens=(), avoid=()).is_open and not fresh.is_open
+        )
+        ends_in_to = any(  # 한국 영화로
+            m.tag == "JKB" and m.form in ("로", "으로") and text[: m.end] == asked for m in morphemes
+        )
+        fragment = len(squeeze(asked)[0]) <= FRAGMENT_CHARS and bool(_FRAGMENT.search(asked))
+        return only_excludes or ends_in_to or fragment or bool(self._refine_words.search(text))
 
 
 def _domain(matches: list[Match], named: list[NameMatch]) -> tuple[Domain | None, bool]:
@@ -263,7 +315,7 @@ def _domain(matches: list[Match], named: list[NameMatch]) -> tuple[Domain | None
         return Domain.BOOK, True
     if genres[Domain.MOVIE] and not genres[Domain.BOOK]:
         return Domain.MOVIE, True
-    sure = {name.name.domain for name in named if name.sure}
+    sure = {name.name.domain for name in named if name.sure or name.name.kind == "title"}
     if len(sure) == 1:
         return sure.pop(), False
     if any(match.field in ("cuisine", "diet", "soupy", "served", "spicy", "body") for match in matches):
@@ -292,6 +344,32 @@ def _as_matches(named: list[NameMatch]) -> list[Match]:
     return [Match(f"name.{name.name.kind}", name.name.value, name.start, name.end) for name in named]
 
 
+def _as_matches_of(found: Iterable[Quantity]) -> list[Match]:
+    return [Match(f"quantity.{each.kind}", "", each.start, each.end) for each in found]
+
+
+def _without(text: str, matches: list[Match]) -> str:
+    for match in matches:
+        text = text[: match.start] + " " * (match.end - match.start) + text[match.end :]
+    return text
+
+
+def _is_cast(name: NameMatch, named: list[NameMatch], text: str) -> bool:
+    """Whether a name that a director and an actor bear is said as the actor's: 이병헌 나오는 영화."""
+    borne = any(n.name.kind == "person" and n.start == name.start for n in named)
+    after, before = text[name.end :], text[: name.start]
+    acts = re.match(r"[이가은는]?\s*(?:주연|배우|연기|안\s*)?(?:나오|나온|나왔|출연|주연|배우|연기)", after)
+    return borne and bool(acts or re.search(r"(?:starring|with|actor)\s*$", before))
+
+
+def _turned(quantity: Quantity) -> Range | None:
+    """What is left when a quantity is turned down: short for no long ones; of years and counts, nothing."""
+    low, high = quantity.value.low, quantity.value.high
+    if quantity.kind not in ("length", "kcal") or (low is None) == (high is None):
+        return None
+    return Range(None, low - 1) if low is not None else Range((high or 0) + 1, None)
+
+
 def _is_in(name: NameMatch, spans: set[tuple[int, int]]) -> bool:
     return (name.start, name.end) in spans
 
@@ -304,6 +382,20 @@ def _named_field(name: Name) -> dict[str, Any]:
             return {"people": (name.value,)}
         case _:
             return {"items": name.items}
+
+
+_RESEMBLES: Final = re.compile(
+    r"^(.{2,40}?)\s*(?:이?랑|하고|과|와)?\s*(?:비슷한|같은|처럼)\s|\b(?:like|similar to) (.{2,40})$", re.I
+)
+
+
+def _unknown_name(text: str) -> str:
+    """What a text wants something like, when that is no "이거" but a name: 해리포터 같은 책."""
+    match = _RESEMBLES.search(text.strip(" .!?"))
+    name = (match[1] or match[2]).strip() if match else ""
+    return (
+        "" if re.fullmatch(r"(?:이|그|저)(?:런|거|것|책|영화|음식)?|this|that|it|these", name, re.I) else name
+    )
 
 
 def _spice(wanted: list[str], unwanted: list[str]) -> Range:

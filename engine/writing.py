@@ -29,8 +29,11 @@ ORDER: Final = (
 """What is worth naming first: the more a wish tells of the day, the earlier."""
 
 
-_OPENS: Final = re.compile(r"[^,:]{0,24}(?:날|때|땐|엔|면|니|데|서|밤|아침|저녁),|(?:When|If|On|After|For)\b")
-"""A pitch that sets its own scene first: a lead before it would be one clause too many."""
+_SETS_SCENE: Final = re.compile(
+    r"날|때|땐|밤|아침|저녁|점심|새벽|퇴근|출근|주말|사람|[가-힣](?:엔|면|니|데), |\b(?:when|if|day|night|morning|evening|after|for)\b",
+    re.I,
+)
+"""A pitch that sets a scene or names its reader: a lead before it would be one clause too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +68,12 @@ class Writer:
         dice = random.Random(f"{seed}{item.id}")  # noqa: S311
         pitch = self._pitch(item, request, dice)
         if not grounds:
-            lead = self._words.say(f"lead.open.{item.domain}", seed + position)
-            return self._joined(lead, pitch)
+            return pitch
         ground = grounds[position % min(2, len(grounds))]
-        if (_OPENS.match(pitch) or (seed + position) % 3 == 1) and self._words.variants(f"tail.{ground.key}"):
+        if (seed + position) % 3 or _SETS_SCENE.search(pitch):
             return f"{pitch} {self._words.say(f'tail.{ground.key}', seed + position, name=ground.name)}"
         lead = self._words.say(f"lead.{ground.key}", seed + position, name=ground.name)
-        return self._joined(lead, pitch)
+        return f"{lead}, {pitch}" if self.language == "ko" else f"{lead}: {pitch}"
 
     def benefit(self, item: Item, request: Request, seed: int) -> str:
         """What it may do for the person, from what it does and what was wished."""
@@ -121,9 +123,6 @@ class Writer:
 
     def summary(self, item: Item) -> str:
         return (item.summary if self.language == "ko" else item.summary_en or item.summary) or ""
-
-    def _joined(self, lead: str, pitch: str) -> str:
-        return f"{lead}, {pitch}" if self.language == "ko" else f"{lead}: {pitch}"
 
     def _pitch(self, item: Item, request: Request, dice: random.Random) -> str:
         """The pitch that shares most with the words of the request; chance decides among equals."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from data.item import BadRow, Item
 from engine.recommender import Recommender
@@ -31,6 +31,14 @@ class Case(BaseModel):
     text: str
     must: dict[str, Any] = {}
     should: dict[str, Any] = {}
+
+    @field_validator("must", "should")
+    @classmethod
+    def _of_an_item(cls, conditions: dict[str, Any]) -> dict[str, Any]:
+        for key in conditions:
+            if re.sub(r"^not_|[<>]=$", "", key) not in Item.model_fields:
+                raise ValueError(f"{key} is no field of an item")
+        return conditions
 
 
 @dataclass(frozen=True, slots=True)

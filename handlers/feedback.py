@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from engine.writing import Writer
 from handlers.room import Room
@@ -13,28 +13,46 @@ SAVED_SHOWN = 20
 
 
 async def give(
-    turn: Turn, room: Room, kind: str, item_id: str, exposure: exposures.Exposure | None, position: int | None
+    turn: Turn,
+    room: Room,
+    kind: str,
+    targets: Sequence[tuple[str, int | None]],
+    exposure: exposures.Exposure | None,
 ) -> AsyncIterator[Reply]:
-    """Record feedback, or withdraw the same one given before."""
-    items = await room.engine.items([item_id])
-    title = Writer(room.language).title(items[item_id]) if item_id in items else item_id
-    events = await room.read(taste.events, room.user.id)
-    given = _standing([(e.kind, e.item_id) for e in events], item_id)
+    """Record feedback on items and their positions in the exposure; a button pressed again takes it back."""
+    ids = [item for item, _ in targets]
+    items, writer = await room.engine.items(ids), Writer(room.language)
+    title = ", ".join(f"'{writer.title(items[item]) if item in items else item}'" for item in ids)
+    events = [(e.kind, e.item_id) for e in await room.read(taste.events, room.user.id)]
     say = room.words.say
     where = exposure.id if exposure else None
-    if kind in given and isinstance(turn.payload, Press):
-        room.write(taste.withdraw, room.user.id, item_id, kind)
+    if isinstance(turn.payload, Press) and all(kind in _standing(events, item) for item in ids):
+        for item in ids:
+            room.write(taste.withdraw, room.user.id, item, kind)
         yield Reply(text=say(f"feedback.undone.{kind}", title=title))
         return
-    if kind not in given:
-        room.write(taste.record, room.user.id, item_id, kind, exposure_id=where, position=position)
+    for item, position in targets:
+        if kind not in _standing(events, item):
+            room.write(taste.record, room.user.id, item, kind, exposure_id=where, position=position)
     choices = []
+    position = targets[0][1] if len(targets) == 1 else None
     if where is not None and position is not None:
         choices.append(Choice(say("button.undo"), f"fb:{kind}:{where}:{position}", 1))
         if kind in ("like", "save"):
             choices.append(Choice(say("button.similar"), f"sim:{where}:{position}", 1))
         choices.append(Choice(say("button.more"), f"more:{where}", 1))
     yield Reply(text=say(f"feedback.done.{kind}", title=title), choices=tuple(choices))
+
+
+async def which(turn: Turn, room: Room, kind: str, exposure: exposures.Exposure) -> AsyncIterator[Reply]:
+    """Ask which of the shown items was meant, one press an answer."""
+    items, writer = await room.engine.items(exposure.item_ids), Writer(room.language)
+    choices = tuple(
+        Choice(writer.title(items[item]), f"fb:{kind}:{exposure.id}:{place}", place)
+        for place, item in enumerate(exposure.item_ids, 1)
+        if item in items
+    )
+    yield Reply(text=room.words.say("chat.which"), choices=choices)
 
 
 async def saved(turn: Turn, room: Room) -> AsyncIterator[Reply]:

@@ -24,7 +24,7 @@ async def detail(
         return
     item, writer = items[item_id], Writer(room.language)
     if exposure is None:
-        exposure, position = exposure_id(turn.id), 1
+        exposure, position = exposure_id(turn), 1
         room.write(
             exposures.add, exposure_id=exposure, user_id=room.user.id, platform=turn.chat.platform,
             chat_id=turn.chat.id, domain=str(item.domain), item_ids=[item.id],

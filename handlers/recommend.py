@@ -18,9 +18,10 @@ from typing import Any
 
 from data.item import Domain
 from data.phrases import Phrases
+from engine.allergies import avoided
 from engine.questions import refinement
 from engine.recommender import Pick, Recommendation
-from engine.request import Exclude, Request, union
+from engine.request import DEFAULT_COUNT, Exclude, Request, union
 from engine.taste import Taste, taste_of
 from engine.understanding import Understanding
 from handlers.room import Room
@@ -30,6 +31,8 @@ from storage import exposures, taste
 TALK_SECONDS = 12 * 3600
 """How long what was shown and said in a talk counts as the same talk."""
 SHOWN_KEPT = 300
+REFUSED_NAMED = 4
+"""How many allergies are repeated before the picks: a group such as seafood has many."""
 FEEDBACK = (("like", "👍"), ("dislike", "👎"), ("seen", "👀"), ("save", "🔖"), ("never", "🚫"))
 SENSITIVE: dict[str, Any] = {"text": "", "moods": (), "body": (), "allergens": (), "avoid": ()}
 """Fields of a request that are stored only with consent."""
@@ -47,17 +50,21 @@ async def recommend(turn: Turn, room: Room, understood: Understanding) -> AsyncI
 
 
 async def open_request(turn: Turn, room: Room, domain: Domain | None) -> AsyncIterator[Reply]:
-    """Answer "anything", or a domain's button: no wish at all."""
-    async for reply in answer(turn, room, Request(domain=domain)):
+    """Answer "anything", or a domain's button: no wish but that of a last request which left the domain open."""
+    last = _last_request(room)
+    request = replace(last, domain=domain) if last and last.domain is None else Request(domain=domain)
+    async for reply in answer(turn, room, request):
         yield reply
 
 
-async def more(turn: Turn, room: Room, exposure: exposures.Exposure | None = None) -> AsyncIterator[Reply]:
+async def more(
+    turn: Turn, room: Room, exposure: exposures.Exposure | None = None, count: int = DEFAULT_COUNT
+) -> AsyncIterator[Reply]:
     """Other picks for the same wish: of this exposure, or the last one of the talk."""
     request = _last_request(room)
     if exposure is not None and exposure.id != room.session.get("exposure"):
         request = Request.from_dict(exposure.body["request"])
-    async for reply in answer(turn, room, request or Request()):
+    async for reply in answer(turn, room, replace(request or Request(), count=count)):
         yield reply
 
 
@@ -111,14 +118,14 @@ async def answer(
             choices=_ways_out(room, request, found, bool(shown)),
         )
         return
-    exposure = exposure_id(turn.id)
+    exposure = exposure_id(turn)
     room.session |= {
         "exposure": exposure,
         "picks": [pick.id for pick in found.picks],
         "focus": None,
         "shown": (room.session.get("shown", []) + [[pick.id, turn.at] for pick in found.picks])[-SHOWN_KEPT:],
     }
-    stored = found if room.user.consent else replace(found, request=replace(request, **SENSITIVE))
+    stored = found if room.user.consent else _discreet(found)
     room.write(
         exposures.add,
         exposure_id=exposure,
@@ -166,8 +173,9 @@ def seed_of(turn_id: str) -> int:
     return int.from_bytes(hashlib.blake2b(turn_id.encode(), digest_size=4).digest(), "big")
 
 
-def exposure_id(turn_id: str) -> str:
-    return hashlib.blake2b(turn_id.encode(), digest_size=6).hexdigest()
+def exposure_id(turn: Turn) -> str:
+    """The id of what a turn shows: ids of turns are unique on their platform only."""
+    return hashlib.blake2b(f"{turn.chat.platform}|{turn.id}".encode(), digest_size=6).hexdigest()
 
 
 def feedback_choices(exposure: str, position: int, row: int, number: int | None = None) -> list[Choice]:
@@ -194,11 +202,28 @@ def _choices(room: Room, found: Recommendation, exposure: str, told_allergy: boo
     return tuple(choices)
 
 
+def _discreet(found: Recommendation) -> Recommendation:
+    """What is stored of an answer without consent: nothing of the person's mood, body or allergies."""
+    picks = tuple(
+        replace(pick, grounds=tuple(g for g in pick.grounds if not g.startswith(("moods.", "body."))))
+        for pick in found.picks
+    )
+    return replace(found, picks=picks, request=replace(found.request, **SENSITIVE))
+
+
 def introduction(words: Phrases, request: Request, known: Taste, found: Recommendation) -> str:
     """What is said before the picks, with the caution that every food answer carries for an allergy."""
     say, seed = words.say, found.trace.seed
     kind = str(request.domain) if request.domain else "mixed"
     parts = [say(f"intro.{kind}", seed)]
+    refused = (*request.allergens, *(avoided(name, words.language) for name in request.avoid))
+    if refused:
+        names = [words.variants(f"label.allergens.{name}") or [name] for name in refused]
+        parts.append(say("intro.allergy", names=", ".join(name[0] for name in names[:REFUSED_NAMED])))
+    if request.unknown:
+        parts.append(say("intro.unknown", name=request.unknown))
+    if found.blocked:
+        parts.append(say("intro.blocked", names=", ".join(found.blocked)))
     if request.domain is not None and len(found.picks) < request.count:
         parts.append(say("intro.fewer", seed, count=len(found.picks)))
     if any(pick.domain is Domain.FOOD for pick in found.picks) and (

@@ -11,7 +11,7 @@ from engine.text import normalize
 from engine.understanding import Understanding
 from handlers import feedback, item, recommend, start, survey
 from handlers.room import Room
-from handlers.turn import TEXT_LIMIT, Command, Location, Press, Reply, Text, Turn
+from handlers.turn import TEXT_LIMIT, Command, Location, Press, Reply, Text, Turn, number
 from storage import exposures
 
 Replies = AsyncIterator[Reply]
@@ -72,7 +72,8 @@ async def _text(turn: Turn, room: Room, text: str) -> Replies:
         return
     if len(text) > TEXT_LIMIT:
         yield Reply(text=room.words.say("chat.too_long"), slot=f"{turn.id}.long")
-    if room.session.get("survey") and (typed := await survey.typed_answer(turn, room, clean)) is not None:
+    answering = room.session.get("survey") and not is_stop(turn)
+    if answering and (typed := await survey.typed_answer(turn, room, clean)) is not None:
         async for reply in typed:
             yield reply
         return
@@ -99,11 +100,13 @@ async def _understood(turn: Turn, room: Room, said: Understanding) -> Replies:
             item.why(turn, room, exposure, position) if exposure else start.unclear(turn, room, "nothing_yet")
         )
     elif intent in FEEDBACK:
-        replies = (
-            feedback.give(turn, room, intent, target, exposure, position)
-            if target
-            else start.unclear(turn, room, "which")
-        )
+        targets = _places(said, exposure) or ([(target, position)] if target else [])
+        if targets:
+            replies = feedback.give(turn, room, intent, targets, exposure)
+        elif exposure is not None:
+            replies = feedback.which(turn, room, intent, exposure)
+        else:
+            replies = start.unclear(turn, room, "which")
     elif intent == "detail" or said.only_title:
         replies = (
             item.detail(turn, room, target, exposure.id if exposure else None, position)
@@ -115,7 +118,7 @@ async def _understood(turn: Turn, room: Room, said: Understanding) -> Replies:
             item.similar(turn, room, target, said.request) if target else start.unclear(turn, room, "which")
         )
     elif intent == "more":
-        replies = recommend.more(turn, room)
+        replies = recommend.more(turn, room, count=said.request.count)
     elif intent == "unclear":
         replies = start.unclear(turn, room)
     else:
@@ -161,8 +164,9 @@ async def _press(turn: Turn, room: Room, data: str) -> Replies:
             replies = start.help_(turn, room)
         case "say":
             examples = room.words.variants("help.examples")
-            if rest.isdigit() and int(rest) < len(examples):
-                replies = _text(turn, room, examples[int(rest)])
+            if (place := number(rest)) is not None and place < len(examples):
+                room.session.pop("request", None)  # an example changes nothing, it stands for itself
+                replies = _text(turn, room, examples[place])
         case "again":
             replies = recommend.again(turn, room)
         case "loose":
@@ -190,9 +194,9 @@ async def _on_exposure(turn: Turn, room: Room, kind: str, rest: str) -> Replies 
         return recommend.more(turn, room, exposure)
     if kind == "ask":
         return recommend.refine(turn, room, exposure, argument)
-    if not argument.isdigit() or not 1 <= int(argument) <= len(exposure.item_ids):
+    position = number(argument)
+    if position is None or not 1 <= position <= len(exposure.item_ids):
         return None
-    position = int(argument)
     target = exposure.item_ids[position - 1]
     match kind:
         case "item":
@@ -202,7 +206,14 @@ async def _on_exposure(turn: Turn, room: Room, kind: str, rest: str) -> Replies 
         case "sim":
             return item.similar(turn, room, target)
         case _:
-            return feedback.give(turn, room, verb, target, exposure, position)
+            return feedback.give(turn, room, verb, [(target, position)], exposure)
+
+
+def _places(said: Understanding, exposure: exposures.Exposure | None) -> list[tuple[str, int | None]]:
+    """Every item that a text points at by number, with its position in the exposure."""
+    ids = exposure.item_ids if exposure else ()
+    places = range(1, len(ids) + 1) if 0 in said.refers else said.refers
+    return [(ids[place - 1], place) for place in places if 1 <= place <= len(ids)]
 
 
 async def _pointed(room: Room, said: Understanding) -> tuple[str, exposures.Exposure | None, int]:

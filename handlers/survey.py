@@ -27,13 +27,17 @@ from engine.allergies import avoided
 from engine.taste import Question, survey
 from engine.writing import Writer
 from handlers.room import Room
-from handlers.turn import Choice, Reply, Turn
+from handlers.turn import Choice, Reply, Turn, number
 from storage import taste, users
 
 PAGE: Final = 9
 TYPED_LENGTH: Final = 40
 """Characters of a typed answer that are kept."""
 ALLERGENS: Final[tuple[str, ...]] = Allergen.__args__  # type: ignore[attr-defined]
+
+NONE: Final = frozenset(
+    {"없어", "없어요", "없음", "없습니다", "아니", "아니요", "아뇨", "no", "none", "nothing"}
+)
 
 Answers = dict[str, list[str]]
 
@@ -92,9 +96,8 @@ async def press(turn: Turn, room: Room, data: str) -> AsyncIterator[Reply]:
                 yield await _after(room, domain, place, given)
             else:
                 yield await _ask(room, domain, place, given, _page_of(room))
-        case "page" if value.isdigit():
-            room.session["page"] = int(value)
-            yield await _ask(room, domain, place, given, int(value))
+        case "page" if (page := number(value)) is not None:
+            yield await _ask(room, domain, place, given, page)
         case "skip" | "next":
             if verb == "skip":
                 given |= {key: []}
@@ -127,6 +130,8 @@ async def typed_answer(turn: Turn, room: Room, text: str) -> AsyncIterator[Reply
         for value, label in await _options(room, question, {})
         if label.lower() == text.lower() or value == text.lower()
     ]
+    if not values and text.lower().strip(" .!~") in NONE:
+        return _take(room, domain, place, [])
     if not values and question.typed and len(text) <= TYPED_LENGTH:
         values = await _read(room, question, text)
     if not values:
@@ -136,10 +141,13 @@ async def typed_answer(turn: Turn, room: Room, text: str) -> AsyncIterator[Reply
 
 async def remember(turn: Turn, room: Room) -> AsyncIterator[Reply]:
     """Keep the allergies told in this talk for good: pressing the button is the consent."""
-    agree(room, True)
     limits = room.session.get("limits", {})
-    given = await answers(room, Domain.FOOD)
     told = [*limits.get("allergens", ()), *(f"other.{name}" for name in limits.get("avoid", ()))]
+    if not told:
+        yield Reply(text=room.words.say("chat.stale"))
+        return
+    given = await answers(room, Domain.FOOD)
+    agree(room, True)
     keep(room, Domain.FOOD, given | {"allergies": list(dict.fromkeys((*given.get("allergies", ()), *told)))})
     yield Reply(text=room.words.say("chat.allergy_kept"))
 
@@ -171,14 +179,14 @@ def keep(room: Room, domain: Domain, given: Answers) -> None:
 async def _take(room: Room, domain: Domain, place: int, values: list[str]) -> AsyncIterator[Reply]:
     question = survey(domain).questions[place]
     given = await answers(room, domain)
+    earlier = given.get(question.id, [])
     several = question.kind != "single"
-    given |= {
-        question.id: list(dict.fromkeys((*given.get(question.id, ()), *values))) if several else values[:1]
-    }
+    given |= {question.id: list(dict.fromkeys((*earlier, *values))) if several else values[:1]}
     keep(room, domain, given)
-    yield await (
-        _ask(room, domain, place, given, _page_of(room)) if several else _after(room, domain, place, given)
-    )
+    if several and values:
+        yield await _ask(room, domain, place, given, _page_of(room))
+    else:
+        yield await _after(room, domain, place, given)
 
 
 async def _read(room: Room, question: Question, text: str) -> list[str]:
@@ -187,8 +195,13 @@ async def _read(room: Room, question: Question, text: str) -> list[str]:
         return room.engine.people_in(text)
     if question.field == "allergens":
         labels, others = await room.engine.allergies_in(text)
-        return [*labels, *(f"other.{name}" for name in others)] or [f"other.{text}"]
-    return [text]
+        if labels or others:
+            return [*labels, *(f"other.{name}" for name in others)]
+    said = await room.engine.understand(text, this_year=room.today.year)
+    asks = said.intent != "recommend" or said.request.text != said.text
+    if asks or (question.field and said.request.domain in (Domain.BOOK, Domain.MOVIE)):
+        return []
+    return [f"other.{text}" if question.field == "allergens" else text]
 
 
 async def _next(room: Room, domain: Domain) -> Reply:
@@ -201,9 +214,10 @@ async def _next(room: Room, domain: Domain) -> Reply:
 
 
 async def _after(room: Room, domain: Domain, place: int, given: Answers) -> Reply:
-    questions = survey(domain).questions
-    if place + 1 < len(questions):
-        return await _ask(room, domain, place + 1, given, 0)
+    """The next question without an answer: whoever changed one answer is not asked the others again."""
+    for later, question in enumerate(survey(domain).questions):
+        if later > place and question.id not in given:
+            return await _ask(room, domain, later, given, 0)
     return await _summary(room, domain, given)
 
 
@@ -229,13 +243,16 @@ async def _ask(room: Room, domain: Domain, place: int, given: Answers, page: int
         )
     if place:
         choices.append(Choice(say("button.back"), f"{here}:back", row + 1))
-    if question.kind != "single" and marked:
+    if marked:
         choices.append(Choice(say("button.next"), f"{here}:next", row + 1))
     else:
         choices.append(Choice(say("button.skip"), f"{here}:skip", row + 1))
     choices.append(Choice(say("button.later"), f"{here}:later", row + 1))
     head = say("survey.head", title=asked.titles[room.language], place=place + 1, total=len(asked.questions))
-    return Reply(text=f"{head}\n{question.ask[room.language]}", slot=_slot(domain), choices=tuple(choices))
+    lines = [head, question.ask[room.language]]
+    if pages > 1 and marked:
+        lines.append("✓ " + ", ".join(label for value, label in options if value in marked))
+    return Reply(text="\n".join(lines), slot=_slot(domain), choices=tuple(choices))
 
 
 async def _summary(room: Room, domain: Domain, given: Answers) -> Reply:
@@ -298,7 +315,7 @@ def _label(room: Room, question: Question, value: str) -> str:
         return (
             room.words.variants(f"label.allergens.{value}")[0]
             if value in ALLERGENS
-            else avoided(value.removeprefix("other."))
+            else avoided(value.removeprefix("other."), room.language)
         )
     return value
 

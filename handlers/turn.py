@@ -12,6 +12,8 @@ from pydantic import TypeAdapter
 
 TEXT_LIMIT = 4_000
 """Characters of a person's message that are read; the rest is cut, and that is said."""
+NUMBER_LENGTH = 6
+"""Digits of the largest number in a button's data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,11 @@ class Turn:
     def from_json(body: str) -> Turn:
         """Raises pydantic.ValidationError when `body` is no Turn of this version."""
         return _TURN.validate_json(body)
+
+
+def number(data: str) -> int | None:
+    """The number that a part of a button's data holds, or None for a forgery that int() would choke on."""
+    return int(data) if data.isdecimal() and len(data) <= NUMBER_LENGTH else None
 
 
 @dataclass(frozen=True, slots=True)

