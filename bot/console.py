@@ -64,16 +64,20 @@ class ScriptLine(BaseModel):
 
 
 class Script:
-    """A platform that plays a file of lines and prints every reply. `name` is stored with the mail."""
+    """A platform that plays a file of lines and prints every reply. `name` is stored with the mail.
+
+    What a run that was killed left behind is printed first, as of turn 0.
+    """
 
     name = "script"
 
     def __init__(self, out: TextIO, as_json: bool) -> None:
         self._out, self._json = out, as_json
+        self._run = uuid.uuid4().hex[:8]
         self._terminal = Console(file=out, width=CARD_WIDTH, highlight=False, color_system=None)
 
     async def send(self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None) -> str:
-        line, user = _line_of(turn_id)
+        line, user = self._line_of(turn_id)
         if self._json:
             print(json.dumps(as_object(reply, line, user), ensure_ascii=False), file=self._out, flush=True)
         else:
@@ -89,7 +93,6 @@ class Script:
         delivery = app.delivery(self)
         await delivery.recover()
         await delivery.settle()
-        run = uuid.uuid4().hex[:8]
         with path.open(encoding="utf-8", errors="replace") as lines:
             for number, line in enumerate(lines, 1):
                 if not line.strip():
@@ -104,7 +107,7 @@ class Script:
                 chat = Chat(self.name, said.chat)
                 await delivery.take(
                     Turn(
-                        f"{run}|{number}|{said.user}",
+                        f"{self._run}|{number}|{said.user}",
                         chat,
                         Person(said.user, said.user),
                         said.payload(),
@@ -113,6 +116,11 @@ class Script:
                 )
                 await delivery.settle()
         return whole
+
+    def _line_of(self, turn_id: str) -> tuple[int, str]:
+        """The line (0 for another run's) and the user that a script's turn id names."""
+        run, number, user = (*turn_id.split("|", 2), "", "")[:3]
+        return int(number) if run == self._run and number.isdecimal() else 0, user
 
 
 class Terminal:
@@ -162,10 +170,18 @@ class Terminal:
             if self._app.rebuilt:
                 self._app.rebuilt = False
                 self._out.print(self._words.say("console.rebuilt"))
+            if (last := self._beyond(line)) is not None:
+                self._out.print(self._words.say("console.no_choice", last=last))
+                continue
             await say(self._payload(line))
         await delivery.close(grace=2)
         if self._interactive:
             self._out.print(self._words.say("console.bye"))
+
+    def _beyond(self, line: str) -> int | None:
+        """The last number there is, when a line is a number that no choice has."""
+        word, last = line.strip(), len(self._choices)
+        return last if last and word.isdecimal() and not 1 <= int(word[:9]) <= last else None
 
     def _payload(self, line: str) -> Payload:
         """A number or a label is the choice shown with it; anything else is text."""
@@ -301,9 +317,3 @@ def _rows(choices: Iterable[tuple[int, Choice]]) -> Iterator[list[tuple[int, Cho
         row.append((number, choice))
     if row:
         yield row
-
-
-def _line_of(turn_id: str) -> tuple[int, str]:
-    """The line and the user that a script's turn id names."""
-    _, number, user = (*turn_id.split("|", 2), "", "")[:3]
-    return int(number) if number.isdecimal() else 0, user
