@@ -16,7 +16,7 @@ from data.sources import catalog
 from engine.errors import EngineError
 from storage import items
 
-NON_COMMERCIAL = "EXAONE's licence is non-commercial; free models are Qwen3, Gemma 3 and Llama 3.2."
+NON_COMMERCIAL = "EXAONE's licence is non-commercial; free for any use are Qwen3 and Mistral 7B (Apache-2.0)."
 WORKER_SECONDS = 5.0
 
 

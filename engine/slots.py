@@ -1,0 +1,161 @@
+"""Slot filling: what the words, names and numbers found in a text, wanted or turned down, make of a Request."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final
+
+from data.item import Domain
+from engine.allergies import Named
+from engine.lexicon import Match
+from engine.names import NameMatch
+from engine.negation import Span
+from engine.quantities import Quantity, Range
+from engine.request import DEFAULT_COUNT, FORMS, Exclude, Request, union
+from engine.topic import is_cast
+
+FOOD_ONLY: Final = ("cuisine", "meals", "served", "soupy", "diet", "body", "price", "spicy", "kcal")
+
+
+def fill(
+    text: str,
+    matches: Sequence[Match],
+    named: Sequence[NameMatch],
+    negated: set[Span],
+    domain: Domain | None,
+    found: Sequence[Quantity],
+    refused: Named,
+) -> Request:
+    """The request that a text makes by itself: without its words, and without what was asked before.
+
+    `negated` are the spans that are turned down, `refused` what must not be in a dish. Of a domain's
+    fields only those count that its items have.
+    """
+    wanted: dict[str, list[str]] = defaultdict(list)
+    unwanted: dict[str, list[str]] = defaultdict(list)
+    spoken = [(name.start, name.end) for name in named if name.name.kind == "title"]
+    for match in matches:
+        field = match.field
+        if field == "ingredients" and any(low <= match.start and match.end <= high for low, high in spoken):
+            continue  # the 김치 of 김치찌개 is no wish of its own
+        if field.startswith("genres."):
+            if domain is Domain.FOOD or (domain is not None and field != f"genres.{domain}"):
+                continue
+            field = "genres"
+        elif domain in (Domain.BOOK, Domain.MOVIE) and field in FOOD_ONLY:
+            continue
+        chosen = unwanted if (match.start, match.end) in negated else wanted
+        if (
+            field == "served"
+            and chosen is unwanted
+            and any(m.field == "soupy" and m.start == match.start for m in matches)
+        ):
+            continue  # who wants no 국물 may still want it hot
+        if match.value not in chosen[field]:
+            chosen[field].append(match.value)
+    allergens, avoid = refused
+    unbearable = bool(allergens or avoid)
+    quantity: dict[str, Range] = {}
+    for each in found:
+        value = _turned(each) if (each.start, each.end) in negated else each.value
+        if value is not None:
+            quantity.setdefault(each.kind, value)
+    creators, people, titles, items, ingredients, like = ([""][:0] for _ in range(6))
+    for name in named:
+        out = (name.start, name.end) in negated
+        match name.name.kind:
+            case "creator" if is_cast(name, named, text):
+                pass
+            case "creator":
+                (unwanted["creators"] if out else creators).append(name.name.value)
+            case "person":
+                (unwanted["people"] if out else people).append(name.name.value)
+            case "title" if out:
+                titles += (text[name.start : name.end], name.name.value)
+            case "title" if re.match(
+                r"\s*(?:이?랑|하고|과|와)?\s*(?:비슷|같은|처럼|느낌|닮)", text[name.end :]
+            ) or re.search(r"(?:like|similar to)\s*$", text[: name.start]):
+                like += name.name.items
+                titles.append(name.name.value)
+            case "title":
+                items += name.name.items
+            case "ingredient" if not out and domain in (None, Domain.FOOD):
+                ingredients.append(name.name.value)
+            case _:
+                pass
+    countries = [c for c in wanted["country"] if c != "foreign"]
+    if domain is Domain.FOOD and wanted["cuisine"]:
+        countries = []
+    foreign = "foreign" in wanted["country"]
+    immersion = wanted["immersion"][0] if wanted["immersion"] else None
+    if immersion is None and unwanted["immersion"]:
+        immersion = "light" if "deep" in unwanted["immersion"] else "deep"
+    soupy = True if "yes" in wanted["soupy"] else None
+    if "no" in wanted["soupy"] or "yes" in unwanted["soupy"]:
+        soupy = False
+    served = tuple(wanted["served"])
+    if unwanted["served"] and not served:
+        served = ("cold",) if "hot" in unwanted["served"] else ("hot",)
+    ages = [int(value) for value in wanted["age"]]
+    if quantity.get("age"):
+        ages.append(quantity["age"].high or 0)
+    if domain is None and (wanted["cuisine"] or wanted["diet"] or unbearable or (wanted["body"] and soupy)):
+        domain = Domain.FOOD
+    return Request(
+        domain=domain,
+        genres=tuple(g for g in wanted["genres"] if g in FORMS or g not in unwanted["genres"]),
+        cuisine=tuple(wanted["cuisine"]),
+        meals=tuple(wanted["meals"]),
+        moods=tuple(wanted["moods"]),
+        body=tuple(wanted["body"]),
+        effects=tuple(wanted["effects"]),
+        situations=tuple(wanted["situations"]),
+        immersion=immersion,
+        creators=tuple(creators),
+        people=tuple(person for person in people if person not in creators),
+        country=tuple(countries),
+        years=quantity.get("years", Range()),
+        length=quantity.get("length", Range()),
+        kcal=quantity.get("kcal", Range()),
+        spicy=_spice(wanted["spicy"], unwanted["spicy"]),
+        soupy=soupy,
+        served=served,
+        price=quantity["price"].high if "price" in quantity else 1 if wanted["price"] else None,
+        splurge=bool(wanted["splurge"]),
+        age=min(ages) if ages and not unwanted["age"] else None,
+        diet=tuple(wanted["diet"]),
+        allergens=allergens,
+        avoid=avoid,
+        ingredients=() if unbearable else union(ingredients, wanted["ingredients"]),
+        like=tuple(dict.fromkeys(like)),
+        items=tuple(dict.fromkeys(items)),
+        exclude=Exclude(
+            genres=tuple(g for g in unwanted["genres"] if g not in FORMS or g not in wanted["genres"]),
+            cuisine=tuple(c for c in unwanted["cuisine"] if c not in wanted["cuisine"]),
+            country=union([c for c in unwanted["country"] if c != "foreign"], ["KR"] if foreign else []),
+            creators=tuple(unwanted["creators"]),
+            people=tuple(unwanted["people"]),
+            titles=tuple(dict.fromkeys(titles)),
+        ),
+        count=(quantity["count"].high or DEFAULT_COUNT) if "count" in quantity else DEFAULT_COUNT,
+    )
+
+
+def _turned(quantity: Quantity) -> Range | None:
+    """What is left when a quantity is turned down: short for no long ones; of years and counts, nothing."""
+    low, high = quantity.value.low, quantity.value.high
+    if quantity.kind not in ("length", "kcal") or (low is None) == (high is None):
+        return None
+    return Range(None, low - 1) if low is not None else Range((high or 0) + 1, None)
+
+
+def _spice(wanted: list[str], unwanted: list[str]) -> Range:
+    if "0" in wanted:
+        return Range(None, 0)
+    if "1" in wanted:
+        return Range(None, 1)
+    if unwanted:
+        return Range(None, 0)
+    return Range(3 if "3" in wanted else 2, None) if wanted else Range()

@@ -1,0 +1,77 @@
+"""What a text is about: its domain, which of the names in it are meant as names, and names that nothing bears."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from data.item import BOOK_GENRES, MOVIE_GENRES, Domain
+from engine.lexicon import Match
+from engine.names import NameMatch
+from engine.text import squeeze
+
+_RESEMBLES: Final = re.compile(
+    r"^(.{2,40}?)\s*(?:이?랑|하고|과|와)?\s*(?:비슷한|같은|처럼)\s|\b(?:like|similar to) (.{2,40})$", re.I
+)
+
+
+def domain_of(matches: Sequence[Match], named: Sequence[NameMatch]) -> tuple[Domain | None, bool]:
+    """The domain and whether the person said it, rather than it following from a genre or a name."""
+    said = [match for match in matches if match.field == "domain"]
+    if said:
+        points = dict.fromkeys(Domain, 0.0)
+        for match in said:
+            points[Domain(match.value)] += 2 if match.value == "book" else 1
+        for name in named:
+            points[name.name.domain] += 1 if name.name.kind != "ingredient" else 0.2
+        best = max(points, key=lambda domain: points[domain])
+        return best, True
+    genres = {
+        domain: {m.value for m in matches if m.field == f"genres.{domain}"} - set(others)
+        for domain, others in ((Domain.BOOK, MOVIE_GENRES), (Domain.MOVIE, BOOK_GENRES))
+    }
+    if genres[Domain.BOOK] and not genres[Domain.MOVIE]:
+        return Domain.BOOK, True
+    if genres[Domain.MOVIE] and not genres[Domain.BOOK]:
+        return Domain.MOVIE, True
+    sure = {name.name.domain for name in named if name.sure or name.name.kind == "title"}
+    if len(sure) == 1:
+        return sure.pop(), False
+    if any(match.field in ("cuisine", "diet", "soupy", "served", "spicy", "body") for match in matches):
+        return (Domain.FOOD, False) if not genres[Domain.MOVIE] else (None, False)
+    return None, False
+
+
+def meant(named: Sequence[NameMatch], matches: Sequence[Match], text: str) -> list[NameMatch]:
+    """Names without those that more likely are plain words: a short title that is also a wish (불안, 괴물)."""
+    kept = []
+    for name in named:
+        covered = any(m.start <= name.start and name.end <= m.end for m in matches if m.field != "domain")
+        cue = re.match(
+            r"\s*(?:이?랑|하고|과|와)?\s*(?:비슷|같은|처럼|느낌|어때|봤|읽었|줄거리|말고|빼고|자세|어디서)",
+            text[name.end :],
+        )
+        alone = squeeze(text)[0] == squeeze(text[name.start : name.end])[0]
+        quoted = text[name.start - 1 : name.start] in tuple("<『「《\"'‘“")
+        food = name.name.domain is Domain.FOOD
+        if name.name.kind != "title" or cue or alone or quoted or (not covered and (name.sure or food)):
+            kept.append(name)
+    return kept
+
+
+def is_cast(name: NameMatch, named: Sequence[NameMatch], text: str) -> bool:
+    """Whether a name that a director and an actor bear is said as the actor's: 이병헌 나오는 영화."""
+    borne = any(n.name.kind == "person" and n.start == name.start for n in named)
+    after, before = text[name.end :], text[: name.start]
+    acts = re.match(r"[이가은는]?\s*(?:주연|배우|연기|안\s*)?(?:나오|나온|나왔|출연|주연|배우|연기)", after)
+    return borne and bool(acts or re.search(r"(?:starring|with|actor)\s*$", before))
+
+
+def unknown_name(text: str) -> str:
+    """What a text wants something like, when that is no "이거" but a name: 해리포터 같은 책."""
+    match = _RESEMBLES.search(text.strip(" .!?"))
+    name = (match[1] or match[2]).strip() if match else ""
+    return (
+        "" if re.fullmatch(r"(?:이|그|저)(?:런|거|것|책|영화|음식)?|this|that|it|these", name, re.I) else name
+    )
