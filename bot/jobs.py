@@ -15,7 +15,7 @@ from data.sources import catalog
 from engine import feelings
 from engine.embedder import Embedder, Vectors, cache_key, shipped_vectors
 from engine.errors import EngineError
-from engine.index import Index, embedded_text
+from engine.index import FORMAT, Index, embedded_text
 from storage import items
 from storage.database import Database
 
@@ -64,7 +64,7 @@ async def all_items(database: Database) -> list[Item]:
 
 def items_hash(every: Sequence[Item], embedder: Embedder) -> str:
     """Tells whether an index still holds what it would be built from now."""
-    digest = hashlib.sha256(embedder.name.encode())
+    digest = hashlib.sha256(f"{FORMAT} {embedder.name}".encode())
     for item in every:
         digest.update(item.to_json().encode() + b"\n")
     return digest.hexdigest()

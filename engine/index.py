@@ -34,6 +34,8 @@ LIST_FIELDS = (
 )  # fmt: skip
 BITMAP_FIELDS = ("domain", "immersion", "cuisine", "country", "spicy", "soupy", "price", "age")
 NUMBER_FIELDS = ("year", "length", "kcal")
+FORMAT = 2
+"""Raised whenever what is indexed of an item changes (rows, texts, names): then an older index is out of date."""
 INDEX_FROM = 256
 """Rows from which scalar indexes pay; below, a scan is faster than reading them (`docs/log.md`)."""
 BRUTE_FORCE_UP_TO = 20_000

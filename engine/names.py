@@ -117,11 +117,19 @@ def _spellings(item: Item) -> Iterator[tuple[str, Kind, str]]:
     for spelling in (item.title, *([item.title_en] if item.title_en else []), *item.aliases):
         yield spelling, "title", item.title
     for creator in item.creators:
-        yield creator, "creator", creator
+        yield from ((spelling, "creator", creator) for spelling in _called(creator))
     for person in item.people:
-        yield person, "person", person
+        yield from ((spelling, "person", person) for spelling in _called(person))
     for ingredient in item.ingredients:
         yield ingredient, "ingredient", ingredient
+
+
+def _called(name: str) -> Iterator[str]:
+    """How a person is called: by the whole name, and a foreigner by the last part of it (놀란)."""
+    yield name
+    last = name.split()[-1]
+    if last != name and len(last) >= 2:
+        yield last
 
 
 def _letters(key: str) -> str:

@@ -16,6 +16,9 @@ _RESEMBLES: Final = re.compile(
 )
 
 
+_WORK: Final = re.compile(r"\s*(?:의\s)?(?:감독|작가|배우|영화|책|소설|에세이|작품|주연|나오|출연)")
+
+
 def domain_of(matches: Sequence[Match], named: Sequence[NameMatch]) -> tuple[Domain | None, bool]:
     """The domain and whether the person said it, rather than it following from a genre or a name."""
     said = [match for match in matches if match.field == "domain"]
@@ -55,6 +58,14 @@ def meant(named: Sequence[NameMatch], matches: Sequence[Match], text: str) -> li
         alone = squeeze(text)[0] == squeeze(text[name.start : name.end])[0]
         quoted = text[name.start - 1 : name.start] in tuple("<『「《\"'‘“")
         food = name.name.domain is Domain.FOOD
+        part = squeeze(text[name.start : name.end])[0] != squeeze(name.name.value)[0]
+        if (
+            name.name.kind in ("creator", "person")
+            and part
+            and not alone
+            and not _WORK.match(text[name.end :])
+        ):
+            continue  # 놀란 is a director before 영화, and surprised elsewhere
         if name.name.kind != "title" or cue or alone or quoted or (not covered and (name.sure or food)):
             kept.append(name)
     return kept
