@@ -65,6 +65,8 @@ class Ranked:
     score: float
     wish_share: float
     kept: tuple[tuple[str, str], ...]
+    merit: float = 0.0
+    """The score without the chance that varies answers."""
     propensity: float = 1.0
     parts: dict[str, float] = field(default_factory=dict)
 
@@ -75,7 +77,7 @@ class Ranked:
     @property
     def fit(self) -> int:
         """1 to 10 for a person to read."""
-        return max(1, min(10, round(3 + 7 * self.score)))
+        return max(1, min(10, round(3 + 7 * self.merit)))
 
 
 def wishes(request: Request, taste: Taste, like: Sequence[Item] = ()) -> list[Wish]:
@@ -156,14 +158,15 @@ def rank(
         stale = (
             STALE * math.exp(-place / 20) if place is not None and "named" not in candidate.places else 0.0
         )
-        score = score - stale + jitter * noise.random()
+        merit = min(1.0, score - stale)
         parts = {
             "wishes": round(share, 4),
             "found": round(found, 4),
             "taste": round(affinity, 4),
             "stale": round(stale, 4),
         }
-        ranked.append(Ranked(candidate, min(1.0, score), share, kept, parts=parts))
+        score = min(1.0, merit + jitter * noise.random())
+        ranked.append(Ranked(candidate, score, share, kept, merit, parts=parts))
     return sorted(ranked, key=lambda r: -r.score)
 
 

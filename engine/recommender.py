@@ -219,11 +219,10 @@ class Recommender:
     ) -> tuple[Pick, ...]:
         writer = Writer(language)
         named = await self.items((*request.like, *taste.liked[-3:]))
-        titles = {key: writer.title(item) for key, item in named.items()}
         picks = []
         for place, ranked in enumerate(chosen, position):
             item = ranked.item
-            grounds = writer.grounds(ranked, request, taste, titles)
+            grounds = writer.grounds(ranked, request, taste, named)
             picks.append(
                 Pick(
                     id=item.id,

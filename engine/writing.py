@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ from data.item import Domain, Item
 from data.phrases import Language, phrases
 from engine.lexicon import read
 from engine.quantities import Range
-from engine.ranking import Ranked
+from engine.ranking import COMMON, Ranked
 from engine.request import Request
 from engine.taste import Taste
 from engine.text import squeeze
@@ -29,6 +29,8 @@ ORDER: Final = (
 """What is worth naming first: the more a wish tells of the day, the earlier."""
 
 
+ALIKE: Final = 0.35
+"""How near to what was liked (`ranking`) a pick must be for the reason to say so, when they share a genre too."""
 _SETS_SCENE: Final = re.compile(
     r"날|때|땐|밤|아침|저녁|점심|새벽|퇴근|출근|주말|사람|[가-힣](?:엔|면|니|데), |\b(?:when|if|day|night|morning|evening|after|for)\b",
     re.I,
@@ -53,9 +55,14 @@ class Writer:
         self._words = phrases(language)
         self._labels = labels(language)
 
-    def grounds(self, ranked: Ranked, request: Request, taste: Taste, titles: dict[str, str]) -> list[Ground]:
-        """What of the request this item answers, what is most worth saying first. `titles` names items by id."""
-        found = list(self._grounds(ranked, request, taste, titles))
+    def grounds(
+        self, ranked: Ranked, request: Request, taste: Taste, known: Mapping[str, Item]
+    ) -> list[Ground]:
+        """What of the request this item answers, what is most worth saying first.
+
+        `known` are items by id that the request or the taste names.
+        """
+        found = list(self._grounds(ranked, request, taste, known))
         return sorted(
             found, key=lambda ground: ORDER.index(ground.kind) if ground.kind in ORDER else len(ORDER)
         )
@@ -132,14 +139,14 @@ class Writer:
         return max(pitches, key=lambda pitch: len(asked & _pairs(pitch)), default=self.summary(item))
 
     def _grounds(
-        self, ranked: Ranked, request: Request, taste: Taste, titles: dict[str, str]
+        self, ranked: Ranked, request: Request, taste: Taste, known: Mapping[str, Item]
     ) -> Iterator[Ground]:
         item, label = ranked.item, self._labels
         if item.id in request.items:
             yield Ground("item", "named.item")
         for liked in request.like:
-            if liked in titles:
-                yield Ground("like", "named.like", titles[liked])
+            if liked in known:
+                yield Ground("like", "named.like", self.title(known[liked]))
         for name in request.creators:
             if name in item.creators:
                 yield Ground("creator", "named.creator", name)
@@ -179,15 +186,11 @@ class Writer:
             if span:
                 yield Ground(kind, f"named.{kind}", self._span(span, key))
         for liked in reversed(taste.liked):
-            if (
-                not request.like
-                and liked in titles
-                and liked != item.id
-                and "taste" in ranked.parts
-                and ranked.parts["taste"] > 0.35
-            ):
-                yield Ground("liked", "taste.liked", titles[liked])
-                break
+            if not request.like and liked in known and ranked.parts.get("taste", 0.0) > ALIKE:
+                shared = set(item.genres) & set(known[liked].genres) - COMMON
+                if liked != item.id and (shared or item.cuisine == known[liked].cuisine is not None):
+                    yield Ground("liked", "taste.liked", self.title(known[liked]))
+                    break
         survey = taste.wishes.get(item.domain)
         if survey is not None:
             for field in ("effects", "moods", "situations"):

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Final
 
 from data.item import Allergen, Domain, Item
@@ -132,7 +133,16 @@ async def typed_answer(turn: Turn, room: Room, text: str) -> AsyncIterator[Reply
     ]
     if not values and text.lower().strip(" .!~") in NONE:
         return _take(room, domain, place, [])
-    if not values and question.typed and len(text) <= TYPED_LENGTH:
+    if (
+        not values
+        and domain is Domain.FOOD
+        and question.field != "allergens"
+        and await _only_allergies(room, text)
+    ):
+        # told early, an allergy must not pass for a wish
+        place = next(n for n, q in enumerate(asked.questions) if q.field == "allergens")
+        values = await _read(room, asked.questions[place], text)
+    elif not values and question.typed and len(text) <= TYPED_LENGTH:
         values = await _read(room, question, text)
     if not values:
         return None
@@ -187,6 +197,14 @@ async def _take(room: Room, domain: Domain, place: int, values: list[str]) -> As
         yield await _ask(room, domain, place, given, _page_of(room))
     else:
         yield await _after(room, domain, place, given)
+
+
+async def _only_allergies(room: Room, text: str) -> bool:
+    """Whether a text names things to eat and wishes nothing: an answer to a question yet to come."""
+    named = await room.engine.allergies_in(text)
+    said = await room.engine.understand(text, this_year=room.today.year)
+    bare = replace(said.request, ingredients=(), items=(), allergens=(), avoid=(), diet=())
+    return any(named) and len(text) <= TYPED_LENGTH and said.request.text == said.text and bare.is_open
 
 
 async def _read(room: Room, question: Question, text: str) -> list[str]:
@@ -275,6 +293,7 @@ async def _summary(room: Room, domain: Domain, given: Answers) -> Reply:
 
 def _consent(room: Room, domain: Domain) -> Reply:
     say = room.words.say
+    room.session["survey"] = {"domain": str(domain), "question": survey(domain).questions[0].id}
     return Reply(
         text=say("survey.consent"),
         slot=_slot(domain),

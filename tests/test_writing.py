@@ -100,7 +100,7 @@ def test_every_wish_that_an_item_grants_is_named_in_its_reason(
         item = item.model_copy(update={"country": "US"})
     request = Request(domain=item.domain, **wish)
     writer, words = Writer(language), phrases(language)
-    (ground, *_) = grounds = writer.grounds(rated(item, request), request, Taste(), {"other": "다른 작품"})
+    (ground, *_) = grounds = writer.grounds(rated(item, request), request, Taste(), {"other": item})
     assert words.variants(f"why.{ground.key}") or words.variants(f"why.{ground.key.split('.')[0]}")
     pitches = item.pitch if language == "ko" else item.pitch_en
     said = [
@@ -125,8 +125,11 @@ def test_a_liked_item_and_a_survey_are_grounds_too(domain: Domain, language: Lan
     close = rated(item, request, taste)
     close.parts["taste"] = 0.9
     writer = Writer(language)
-    grounds = writer.grounds(close, request, taste, {"other": "다른 작품"})
-    assert Ground("liked", "taste.liked", "다른 작품") in grounds
+    other = item.model_copy(update={"id": f"{domain}:other", "genres": item.genres + ("music", "essay")})
+    grounds = writer.grounds(close, request, taste, {"other": other})
+    assert Ground("liked", "taste.liked", writer.title(other)) in grounds
+    stranger = item.model_copy(update={"genres": (), "cuisine": None})
+    assert not any(g.kind == "liked" for g in writer.grounds(close, request, taste, {"other": stranger}))
     assert {"effects", "moods", "situations"} <= {g.key.split(".")[0] for g in grounds if g.kind == "survey"}
     for ground in grounds:
         for position in range(4):
