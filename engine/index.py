@@ -6,8 +6,11 @@ Which version is active is not known here: whoever builds one tells the readers 
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import os
+import sys
+import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -209,7 +212,8 @@ def searched_text(item: Item) -> str:
 
 
 def _prepared_lancedb(uri: str) -> Any:
-    """The library, imported where it does not hold up the loop (it takes 1.5 s), and its folder made."""
+    """The library, imported where it does not hold up the loop, and its folder made."""
+    _skip_rest_client()
     import lancedb
 
     if "://" not in uri:
@@ -220,6 +224,22 @@ def _prepared_lancedb(uri: str) -> Any:
                 f"The index folder {uri} cannot be made ({error.strerror}): set ONEULMWO_HOME to one you may write."
             ) from error
     return lancedb
+
+
+def _skip_rest_client() -> None:
+    """Spare the import of a REST client that LanceDB brings for remote catalogs and that a folder never needs.
+
+    Its package imports every call of that interface, half of LanceDB's import time (`docs/log.md`). A bare
+    package in its place lets LanceDB import the few models that it names, and nothing else.
+    """
+    name = "lance_namespace_urllib3_client"
+    spec = importlib.util.find_spec(name)
+    if name in sys.modules or spec is None or spec.submodule_search_locations is None:
+        return
+    package = types.ModuleType(name)
+    package.__path__ = list(spec.submodule_search_locations)
+    package.__spec__ = spec
+    sys.modules[name] = package
 
 
 def _items_table(version: int) -> str:
