@@ -22,7 +22,7 @@ from engine.lexicon import Lexicon, Match, pattern, read
 from engine.names import Name, NameMatch, Names
 from engine.negation import Negation
 from engine.quantities import Quantity
-from engine.request import Exclude, Request, union
+from engine.request import Exclude, Request
 from engine.slots import fill
 from engine.text import is_korean, normalize, squeeze
 from engine.topic import domain_of, meant, unknown_name
@@ -140,7 +140,7 @@ class Understander:
         if (
             fresh.domain is Domain.FOOD and fresh.immersion == "light"
         ):  # "더 가볍게" of a dish means its calories
-            fresh = replace(fresh, immersion=None, body=union(fresh.body, ("diet",)))
+            fresh = replace(fresh, immersion=None, body=fresh.body or ("diet",))
         whole = squeeze(low)[0]
         only = any(squeeze(low[n.start : n.end])[0] == whole for n in named if n.name.kind == "title")
         return Understanding(intent, fresh, pointed, titles, only, refines, mended, language)
