@@ -125,7 +125,7 @@ def test_a_liked_item_and_a_survey_are_grounds_too(domain: Domain, language: Lan
     close = rated(item, request, taste)
     close.parts["taste"] = 0.9
     writer = Writer(language)
-    other = item.model_copy(update={"id": f"{domain}:other", "genres": item.genres + ("music", "essay")})
+    other = item.model_copy(update={"id": f"{domain}:other", "genres": (*item.genres, "music", "essay")})
     grounds = writer.grounds(close, request, taste, {"other": other})
     assert Ground("liked", "taste.liked", writer.title(other)) in grounds
     stranger = item.model_copy(update={"genres": (), "cuisine": None})
