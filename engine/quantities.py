@@ -38,14 +38,6 @@ class Range:
     def __bool__(self) -> bool:
         return self.low is not None or self.high is not None
 
-    def holds(self, value: int | None) -> bool:
-        """Whether a known value lies inside; an unknown one only when the range is open."""
-        if not self:
-            return True
-        if value is None:
-            return False
-        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
-
 
 @dataclass(frozen=True, slots=True)
 class Quantity:

@@ -61,10 +61,3 @@ def test_any_text_is_read_without_an_error_and_counts_stay_sane(text: str) -> No
         if quantity.kind == "count":
             assert quantity.value.high is not None
             assert 1 <= quantity.value.high <= MAX_COUNT
-
-
-def test_an_open_range_holds_the_unknown_and_a_closed_one_does_not() -> None:
-    assert Range().holds(None)
-    assert not Range(None, 5).holds(None)
-    assert Range(None, 5).holds(5)
-    assert not Range(6, None).holds(5)
