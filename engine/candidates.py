@@ -112,9 +112,8 @@ async def gather(
     for number, hit in enumerate(liked.values()):
         sources[f"like{number}"] = await index.nearest(hit.vector, where, POOL)
     if request.items:
-        found = await index.get(request.items)
-        safe = {hit.item.id for hit in await index.keeping(where, 1_000_000)} if found else set()
-        sources["named"] = [hit for item, hit in found.items() if item in safe]
+        named = f"id IN ({_list(request.items)})"
+        sources["named"] = await index.keeping(f"{where} AND {named}" if where else named, len(request.items))
     return fuse(sources, (*taste.avoid, *request.avoid))
 
 

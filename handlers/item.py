@@ -32,7 +32,6 @@ async def detail(
         )  # fmt: skip
         room.session |= {
             "exposure": exposure,
-            "picks": [item.id],
             "request": Request(domain=item.domain).to_dict(),
         }
     room.session["focus"] = item.id

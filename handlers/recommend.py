@@ -41,12 +41,15 @@ SENSITIVE: dict[str, Any] = {"text": "", "moods": (), "body": (), "allergens": (
 async def recommend(turn: Turn, room: Room, understood: Understanding) -> AsyncIterator[Reply]:
     """Answer a wish, alone or as a change of the last one."""
     request = understood.request
-    limits = room.session.setdefault("limits", {})
-    for name in ("allergens", "avoid", "diet"):
-        told = getattr(request, name)
-        limits[name] = list(union(limits.get(name, ()), told))
     async for reply in answer(turn, room, request, told_allergy=bool(request.allergens or request.avoid)):
         yield reply
+
+
+def keep_limits(room: Room, request: Request) -> None:
+    """Keep for the talk what a text says must not be eaten, whatever else the text was about."""
+    limits = room.session.setdefault("limits", {})
+    for name in ("allergens", "avoid", "diet"):
+        limits[name] = list(union(limits.get(name, ()), getattr(request, name)))
 
 
 async def open_request(turn: Turn, room: Room, domain: Domain | None) -> AsyncIterator[Reply]:
@@ -121,7 +124,6 @@ async def answer(
     exposure = exposure_id(turn)
     room.session |= {
         "exposure": exposure,
-        "picks": [pick.id for pick in found.picks],
         "focus": None,
         "shown": (room.session.get("shown", []) + [[pick.id, turn.at] for pick in found.picks])[-SHOWN_KEPT:],
     }

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from data.item import Domain
 from engine.intent import FEEDBACK, SMALL_TALK
 from engine.request import Request
-from engine.text import normalize
+from engine.text import MAX_CHARS, normalize
 from engine.understanding import Understanding
 from handlers import feedback, item, recommend, start, survey
 from handlers.room import Room
-from handlers.turn import TEXT_LIMIT, Command, Location, Press, Reply, Text, Turn, number
+from handlers.turn import Command, Location, Press, Reply, Text, Turn, number
 from storage import exposures
 
 Replies = AsyncIterator[Reply]
@@ -70,7 +70,7 @@ async def _text(turn: Turn, room: Room, text: str) -> Replies:
         async for reply in _command(turn, room, Command(name.lower(), argument)):
             yield reply
         return
-    if len(text) > TEXT_LIMIT:
+    if len(text) > MAX_CHARS:
         yield Reply(text=room.words.say("chat.too_long"), slot=f"{turn.id}.long")
     answering = room.session.get("survey") and not is_stop(turn)
     if answering and (typed := await survey.typed_answer(turn, room, clean)) is not None:
@@ -78,12 +78,19 @@ async def _text(turn: Turn, room: Room, text: str) -> Replies:
             yield reply
         return
     last = room.session.get("request")
-    understood = await room.engine.understand(
-        clean, last=Request.from_dict(last) if last else None, this_year=room.today.year
-    )
-    room.session["language"] = understood.language
-    async for reply in _understood(turn, room, understood):
+    said = await _understand(room, clean, last=Request.from_dict(last) if last else None)
+    room.session["language"] = said.language
+    async for reply in _understood(turn, room, said):
         yield reply
+
+
+async def _understand(
+    room: Room, text: str, last: Request | None = None, domain: Domain | None = None
+) -> Understanding:
+    """What a text asks for; an allergy said in it is kept, also beside feedback or "비슷한 거"."""
+    said = await room.engine.understand(text, last=last, domain=domain, this_year=room.today.year)
+    recommend.keep_limits(room, said.request)
+    return said
 
 
 async def _understood(turn: Turn, room: Room, said: Understanding) -> Replies:
@@ -133,9 +140,7 @@ async def _command(turn: Turn, room: Room, command: Command) -> Replies:
     elif command.name in DOMAIN_COMMANDS:
         domain = DOMAIN_COMMANDS[command.name]
         if normalize(command.argument):
-            said = await room.engine.understand(
-                normalize(command.argument), domain=domain, this_year=room.today.year
-            )
+            said = await _understand(room, normalize(command.argument), domain=domain)
             replies = recommend.recommend(turn, room, said)
         else:
             replies = recommend.open_request(turn, room, domain)

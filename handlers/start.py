@@ -12,7 +12,7 @@ from handlers.turn import Choice, Reply, Turn
 
 async def start(turn: Turn, room: Room) -> AsyncIterator[Reply]:
     """A greeting, with a first pick one press away; the talk begins anew."""
-    for key in ("request", "exposure", "picks", "focus", "survey", "loosen"):
+    for key in ("request", "exposure", "focus", "survey", "loosen"):
         room.session.pop(key, None)
     yield Reply(text=room.words.say("start.hello", seed_of(turn.id)), choices=_begin(room, survey=True))
 

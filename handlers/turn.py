@@ -10,8 +10,6 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-TEXT_LIMIT = 4_000
-"""Characters of a person's message that are read; the rest is cut, and that is said."""
 NUMBER_LENGTH = 6
 """Digits of the largest number in a button's data."""
 

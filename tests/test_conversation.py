@@ -546,6 +546,19 @@ async def test_consent_is_asked_once(someone: People) -> None:
     assert (await person.commands("survey", "food")).text.startswith("음식 취향 1/7")
 
 
+@pytest.mark.parametrize("told", ["1번이랑 비슷한 거, 계란 알레르기 있어", "1번 별로야 계란 알레르기 있어"])
+async def test_an_allergy_told_beside_something_else_is_kept(someone: People, told: str) -> None:
+    """Only a plain wish kept it once: beside 비슷한 거 or 별로 it was heard and forgotten."""
+    person = someone()
+    await person.says("한식 추천해줘")
+    await person.says(told)
+    for text in ("점심 추천해줘", "다른 거", "다른 거"):
+        await person.says(text)
+        items = await items_of(person, person.last.ids)
+        assert items
+        assert all(item.allergens is not None and "egg" not in item.allergens for item in items)
+
+
 async def test_an_allergy_told_in_talk_holds_for_the_talk(someone: People) -> None:
     person = someone()
     answers = [await person.says("계란 알레르기 있어. 저녁 뭐 먹지")]
