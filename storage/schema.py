@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest revision under `migrations/versions`."""
 
 
@@ -121,6 +121,7 @@ outbox = Table(
     Column("message_id", Text),
     Column("problem", Text),
     Column("posted_at", Double, nullable=False),
+    Column("person_id", Text, nullable=False, server_default=""),
     UniqueConstraint("platform", "chat_id", "slot"),
     Index("ix_outbox_due", "platform", "seq", sqlite_where=_due, postgresql_where=_due),
 )
@@ -131,6 +132,15 @@ surveys = Table(
     _of_user(primary_key=True),
     Column("domain", Text, primary_key=True),
     Column("answers", Json, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
+
+personas = Table(
+    "personas",
+    metadata,
+    _of_user(primary_key=True),
+    Column("corrections", Json, nullable=False),
+    Column("frozen_at", Double),
     Column("updated_at", Double, nullable=False),
 )
 
@@ -292,6 +302,8 @@ inquiries = Table(
     Column("answered_by", Text),
     Column("created_at", Double, nullable=False),
     Column("answered_at", Double),
+    Column("platform", Text, nullable=False, server_default=""),
+    Column("chat_id", Text, nullable=False, server_default=""),
     Index(None, "state", "id"),
 )
 

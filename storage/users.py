@@ -17,7 +17,8 @@ Language = Literal["ko", "en"]
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person as remembered. `consent` to keeping sensitive things is None until they were asked."""
+    """A person as remembered. `consent` to keeping sensitive things is None until they were asked;
+    of a `guest` nothing is remembered."""
 
     id: int
     platform: str
@@ -26,6 +27,7 @@ class User:
     locale: str
     language: Language | None = None
     consent: bool | None = None
+    guest: bool = False
 
 
 _USER = (
@@ -36,6 +38,7 @@ _USER = (
     users.c.locale,
     users.c.language,
     users.c.consent,
+    users.c.guest,
 )
 
 
@@ -62,7 +65,8 @@ async def ensure(
     return User(*(await connection.execute(written)).one())
 
 
-async def set_language(connection: AsyncConnection, user_id: int, language: Language) -> None:
+async def set_language(connection: AsyncConnection, user_id: int, language: Language | None) -> None:
+    """Speak this language with the person; None follows what they write."""
     await connection.execute(update(users).where(users.c.id == user_id).values(language=language))
 
 
@@ -71,3 +75,7 @@ async def set_consent(connection: AsyncConnection, user_id: int, consent: bool) 
     await connection.execute(
         update(users).where(users.c.id == user_id).values(consent=consent, consent_at=time.time())
     )
+
+
+async def set_guest(connection: AsyncConnection, user_id: int, guest: bool) -> None:
+    await connection.execute(update(users).where(users.c.id == user_id).values(guest=guest))
