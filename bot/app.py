@@ -13,7 +13,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot import jobs
-from bot.delivery import Delivery, Platform
+from bot.delivery import Delivery
+from bot.outbox import Platform
 from bot.settings import Settings
 from engine.embedder import Embedder, embedder
 from engine.errors import EngineError

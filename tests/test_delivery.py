@@ -18,7 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.delivery import Delivery, SendLater, SendRefused
+from bot.delivery import Delivery
+from bot.outbox import SendLater, SendRefused
 from handlers.room import Room
 from handlers.turn import Chat, Command, Payload, Person, Press, Reply, Text, Turn
 from storage import exposures, mail, schema, sessions, taste, users
