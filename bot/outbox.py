@@ -43,8 +43,13 @@ class Platform(Protocol):
 
     name: str
 
-    async def send(self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None) -> str:
+    async def send(
+        self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None, person_id: str
+    ) -> str:
         """Show the reply, or edit that message into it; the platform's id of the message that now shows it.
+
+        `person_id` is who asked, on the turn's platform: the only one to see a `Reply.private`. It is empty
+        where nobody did, as for what another part of the program posts.
 
         Raises:
             SendLater: try this chat again after a while.
@@ -61,6 +66,7 @@ async def post(connection: AsyncConnection, turn: Turn, reply: Reply) -> None:
         platform=chat.platform,
         chat_id=chat.id,
         slot=reply.slot or turn.id,
+        person_id=turn.person.id,
         body=reply.to_json(),
         exposure_id=reply.exposure,
     )
@@ -123,7 +129,11 @@ class Outbox:
             return partial(mail.undeliverable, outgoing=outgoing, reason="of another version")
         try:
             message_id = await self.platform.send(
-                outgoing.chat_id, reply, turn_id=outgoing.turn_id, message_id=outgoing.message_id
+                outgoing.chat_id,
+                reply,
+                turn_id=outgoing.turn_id,
+                message_id=outgoing.message_id,
+                person_id=outgoing.person_id,
             )
         except SendRefused as refusal:
             logger.warning("A reply to turn %s is undeliverable: %s", outgoing.turn_id, refusal)

@@ -20,7 +20,8 @@ Outcome = Literal["done", "superseded", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One version of a slot, to be shown; `message_id` is the message to edit, if there is one already."""
+    """One version of a slot, to be shown: `message_id` is the message to edit, if there is one already, and
+    `person_id` who asked for it, empty where nobody did."""
 
     id: int
     turn_id: str
@@ -30,6 +31,7 @@ class Outgoing:
     version: int
     message_id: str | None
     exposure_id: str | None
+    person_id: str
 
 
 async def take(
@@ -78,6 +80,7 @@ async def post(
     slot: str,
     body: str,
     exposure_id: str | None = None,
+    person_id: str = "",
 ) -> None:
     """Let `body` be what the slot of that chat shows next, in place of a version not sent yet."""
     seq = await connection.scalar(select(func.coalesce(func.max(outbox.c.seq), 0) + 1))
@@ -85,6 +88,7 @@ async def post(
         "turn_id": turn_id,
         "body": body,
         "exposure_id": exposure_id,
+        "person_id": person_id,
         "seq": seq,
         "posted_at": time.time(),
     }
@@ -111,6 +115,7 @@ async def due(connection: AsyncConnection, platform: str, chat_id: str | None = 
             outbox.c.version,
             outbox.c.message_id,
             outbox.c.exposure_id,
+            outbox.c.person_id,
         )
         .where(outbox.c.platform == platform, outbox.c.sent_version < outbox.c.version)
         .order_by(outbox.c.seq, outbox.c.id)

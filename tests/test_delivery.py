@@ -41,6 +41,7 @@ class House:
     def __init__(self, url: str) -> None:
         self.url = url
         self.shown: list[tuple[str, str]] = []
+        self.askers: list[str] = []
         self.news = asyncio.Condition()
         self.problems: dict[str, deque[Exception]] = defaultdict(deque)
         self.conversations: dict[str, Conversation] = {}
@@ -79,12 +80,15 @@ class House:
             self.held.set()
             await self.release.wait()
 
-    async def send(self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None) -> str:
+    async def send(
+        self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None, person_id: str
+    ) -> str:
         await self.at(f"before sending {reply.text}")
         if self.problems[chat_id]:
             raise self.problems[chat_id].popleft()
         message_id = message_id or f"m{len(self.shown)}"
         self.shown.append((message_id, reply.text))
+        self.askers.append(person_id)
         await self.at(f"after sending {reply.text}")
         async with self.news:
             self.news.notify_all()
@@ -329,6 +333,26 @@ async def test_a_write_that_fails_takes_the_whole_turn_with_it(house: House) -> 
     assert (house.texts(), await house.events()) == (["미안해요"], [])
     async with house.database.reading() as connection:
         assert await exposures.get(connection, "x") is None
+
+
+async def test_a_platform_is_told_whom_a_reply_is_for(house: House) -> None:
+    """Keeps away a private reply in a group that is shown to whoever pressed last, or to nobody."""
+
+    async def here_and_there(turn: Turn, room: Room) -> AsyncIterator[Reply]:
+        yield Reply("모두에게", slot="board")
+        yield Reply("너에게만", private=True, chat=Chat("test", "direct"))
+
+    house.conversations["t"] = house.conversations["u"] = here_and_there
+    house.conversations["v"] = house.failing
+    await house.take_and_hold(turn("t", person="p", chat="group"), "before sending 모두에게")
+    await take(house, turn("u", person="q", chat="group"), turn("v", person="r", chat="group"))
+    await house.until_shown("너에게만")
+    await house.restart()
+    await house.post("news", "점검이 있어요")
+    await house.delivery.settle()
+    told = set(zip(house.texts(), house.askers, strict=True))
+    assert told >= {("너에게만", "p"), ("너에게만", "q"), ("미안해요", "r"), ("점검이 있어요", "")}
+    assert ("모두에게", "q") in told  # the board is the latest asker's
 
 
 async def test_an_exposure_is_delivered_when_its_reply_is_shown(house: House) -> None:

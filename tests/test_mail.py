@@ -25,7 +25,13 @@ async def take(connection: AsyncConnection, turn_id: str, platform: str = "teleg
 
 
 async def post(
-    connection: AsyncConnection, slot: str, body: str, *, chat_id: str = "c", exposure_id: str | None = None
+    connection: AsyncConnection,
+    slot: str,
+    body: str,
+    *,
+    chat_id: str = "c",
+    exposure_id: str | None = None,
+    person_id: str = "",
 ) -> None:
     await mail.post(
         connection,
@@ -35,6 +41,7 @@ async def post(
         slot=slot,
         body=body,
         exposure_id=exposure_id,
+        person_id=person_id,
     )
 
 
@@ -92,6 +99,14 @@ async def test_a_version_posted_while_sending_stays_due(connection: AsyncConnect
     await post(connection, "s", "2")
     await mail.sent(connection, outgoing, "m7", at=1.0)
     assert await bodies(connection) == ["2"]
+
+
+async def test_a_version_is_for_whoever_asked_for_it(connection: AsyncConnection) -> None:
+    """Keeps away a private edit shown to the person who asked for what stood there before."""
+    await post(connection, "s", "1", person_id="p")
+    await post(connection, "s", "2", person_id="q")
+    await post(connection, "t", "3")
+    assert [each.person_id for each in await mail.due(connection, "telegram")] == ["q", ""]
 
 
 async def test_sending_marks_the_exposure_that_was_sent(connection: AsyncConnection) -> None:
