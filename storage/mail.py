@@ -1,6 +1,7 @@
 """What came in and what goes out: turns until they are handled, replies until they are shown.
 
-Bodies are opaque text here: JSON of a Turn or a Reply.
+Bodies are opaque text here, JSON of a Turn or a Reply, and go as soon as nothing is to be done with them: what
+people said is in the inbox no longer than it takes to answer it. The rows stay, without it, until a `purge`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import insert
@@ -66,8 +67,9 @@ async def unfinished(connection: AsyncConnection, platform: str) -> list[tuple[i
 
 
 async def finish(connection: AsyncConnection, inbox_id: int, outcome: Outcome) -> None:
+    """The turn is over, and what was said in it is forgotten; its id stays known."""
     await connection.execute(
-        update(inbox).where(inbox.c.id == inbox_id).values(outcome=outcome, finished_at=time.time())
+        update(inbox).where(inbox.c.id == inbox_id).values(outcome=outcome, body="", finished_at=time.time())
     )
 
 
@@ -127,11 +129,7 @@ async def due(connection: AsyncConnection, platform: str, chat_id: str | None = 
 
 async def sent(connection: AsyncConnection, outgoing: Outgoing, message_id: str, at: float) -> None:
     """That version was shown as `message_id`, and the exposure in it has reached the person."""
-    await connection.execute(
-        update(outbox)
-        .where(outbox.c.id == outgoing.id)
-        .values(sent_version=outgoing.version, message_id=message_id)
-    )
+    await _settle(connection, outgoing, message_id=message_id)
     if outgoing.exposure_id is not None:
         await connection.execute(
             update(exposures)
@@ -142,8 +140,16 @@ async def sent(connection: AsyncConnection, outgoing: Outgoing, message_id: str,
 
 async def undeliverable(connection: AsyncConnection, outgoing: Outgoing, reason: str) -> None:
     """That version will never be shown; a later one of its slot is tried again."""
+    await _settle(connection, outgoing, problem=reason)
+
+
+async def _settle(connection: AsyncConnection, outgoing: Outgoing, **learnt: str) -> None:
+    """Nothing is left to do with that version, whose body goes unless a newer one waits in its place."""
+    body = case((outbox.c.version == outgoing.version, ""), else_=outbox.c.body)
     await connection.execute(
-        update(outbox).where(outbox.c.id == outgoing.id).values(sent_version=outgoing.version, problem=reason)
+        update(outbox)
+        .where(outbox.c.id == outgoing.id)
+        .values(sent_version=outgoing.version, body=body, **learnt)
     )
 
 

@@ -383,6 +383,24 @@ async def test_an_exposure_is_delivered_when_its_reply_is_shown(house: House) ->
     assert await delivered()
 
 
+async def test_nothing_said_is_kept_once_it_is_answered(house: House) -> None:
+    """And nothing needs it afterwards: a slot is edited, and a restart finds nothing to do."""
+    house.conversations["t"] = house.conversations["u"] = house.thinking
+    await take(house, text("t"))
+    await house.delivery.settle()
+    await house.restart()
+    await take(house, turn("u", Text("우울해")))
+    await house.delivery.settle()
+    await house.restart()
+    await house.delivery.settle()
+    assert {message for message, _ in house.shown} == {"m0"}
+    assert house.texts()[-1] == "u!"
+    async with house.database.reading() as connection:
+        for table in (schema.inbox, schema.outbox):
+            assert set(await connection.scalars(select(table.c.body))) == {""}
+    assert not await house.delivery.take(turn("u", Text("우울해")))
+
+
 async def test_a_turn_of_another_version_holds_up_nothing(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:

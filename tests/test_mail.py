@@ -6,9 +6,10 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import exposures, mail, users
+from storage import exposures, mail, schema, users
 from storage.database import Database
 
 
@@ -138,6 +139,29 @@ async def test_what_is_undeliverable_is_not_due_but_its_next_version_is(connecti
     assert await bodies(connection) == []
     await post(connection, "s", "2")
     assert await bodies(connection) == ["2"]
+
+
+async def test_what_was_said_is_gone_when_the_turn_is_finished(connection: AsyncConnection) -> None:
+    """Keeps away a mood or an allergy that lies in the inbox for a week, with consent or without."""
+    inbox_id = await take(connection, "1")
+    await take(connection, "2")
+    assert inbox_id is not None
+    await mail.finish(connection, inbox_id, "done")
+    assert list(await connection.scalars(select(schema.inbox.c.body))) == ["", "body 2"]
+
+
+async def test_what_was_shown_is_gone_unless_a_newer_version_waits(connection: AsyncConnection) -> None:
+    """Keeps away the text of answers kept for a week, and a blanked edit that nobody has seen."""
+    kept = select(schema.outbox.c.body).order_by(schema.outbox.c.id)
+    await post(connection, "sent", "1")
+    await post(connection, "refused", "2")
+    await post(connection, "edited", "3")
+    sent, refused, edited = await mail.due(connection, "telegram")
+    await post(connection, "edited", "4")
+    await mail.sent(connection, sent, "m1", at=1.0)
+    await mail.undeliverable(connection, refused, "the bot was blocked")
+    await mail.sent(connection, edited, "m3", at=1.0)
+    assert list(await connection.scalars(kept)) == ["", "", "4"]
 
 
 async def test_a_purge_keeps_what_is_not_finished(connection: AsyncConnection) -> None:
