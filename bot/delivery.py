@@ -222,16 +222,22 @@ class Delivery:
         self.wake()
 
     async def _commit(self, taken: _Taken, outcome: Outcome) -> None:
-        """End the turn in one transaction: all it did, or only what was understood, or nothing."""
+        """End the turn in one transaction: all it did, or only what was understood, or nothing.
+
+        A person who was forgotten meanwhile by a turn in another chat takes this one along; one whom this
+        turn forgets gets its replies, and nothing of them is kept.
+        """
         turn, room = taken.turn, taken.room
-        replies = taken.final if outcome == "done" else self._parting(taken, outcome)
         async with self.database.writing() as connection:
-            if room is not None and outcome == "done":
-                for write in room.writes:
-                    await write(connection)
-            if room is not None and outcome != "failed":
+            if room is not None and not await users.stands(connection, room.user):
+                outcome, room = "superseded", None
+            writes = room.writes if room is not None and outcome == "done" else []
+            for write in writes:
+                await write(connection)
+            known = room is not None and (not writes or await users.stands(connection, room.user))
+            if room is not None and known and outcome != "failed":
                 await sessions.save(connection, room.user.id, self.platform.name, turn.chat.id, room.session)
-            for reply in replies:
+            for reply in taken.final if outcome == "done" else self._parting(taken, outcome):
                 await post(connection, turn, reply)
             await mail.finish(connection, taken.inbox_id, outcome)
         self.wake()

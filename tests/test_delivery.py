@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
-from sqlalchemy import select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.delivery import Delivery
@@ -413,6 +413,62 @@ async def test_a_turn_of_another_version_holds_up_nothing(
     await house.delivery.settle()
     assert await house.outcomes() == {"old": "failed", "t": "done"}
     assert "우울해" not in caplog.text
+
+
+async def forget(connection: AsyncConnection, user_id: int) -> None:
+    await connection.execute(delete(schema.users).where(schema.users.c.id == user_id))
+
+
+async def forgetting(turn: Turn, room: Room) -> AsyncIterator[Reply]:
+    """ "Forget me", as a careless conversation does it: the session is not even cleared."""
+    room.write(forget, room.user.id)
+    yield Reply("다 잊었어요")
+
+
+async def everything_of_people(house: House) -> dict[str, int]:
+    tables = (schema.users, schema.sessions, schema.taste_events, schema.exposures)
+    async with house.database.reading() as connection:
+        return {
+            table.name: await connection.scalar(select(func.count()).select_from(table)) or 0
+            for table in tables
+        }
+
+
+async def test_a_person_forgotten_in_a_turn_leaves_nothing(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Keeps away a session that brings back the allergies of somebody who asked to be forgotten."""
+    house.conversations["bye"] = forgetting
+    await take(house, turn("t"), turn("bye"))
+    await house.delivery.settle()
+    assert house.texts() == ["t!", "다 잊었어요"]
+    assert await everything_of_people(house) == {
+        "users": 0, "sessions": 0, "taste_events": 0, "exposures": 0,
+    }  # fmt: skip
+    assert set((await house.outcomes()).values()) == {"done"}
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["gone", "back again"])
+async def test_a_turn_of_a_person_forgotten_meanwhile_ends_quietly(
+    house: House, caplog: pytest.LogCaptureFixture, back: bool
+) -> None:
+    """Keeps away an apology, a loop of errors, and what was forgotten in the rows of whoever gets the id next."""
+    house.conversations |= {"bye": forgetting, "slow": house.thinking}
+    await house.take_and_hold(turn("slow", chat="d"), "in slow")
+    await take(house, turn("bye"))
+    await house.until_shown("다 잊었어요")
+    if back:
+        await take(house, turn("again"))
+        await house.until_shown("again!")
+    house.release.set()
+    await house.delivery.settle()
+    assert (await house.outcomes())["slow"] == "superseded"
+    assert set(house.texts()) == {"음…", "그만둘게요", "다 잊었어요"} | ({"again!"} if back else set())
+    assert caplog.text == ""
+    assert await house.events() == (["again"] if back else [])
+    kept = await everything_of_people(house)
+    assert (kept["users"], kept["sessions"]) == ((1, 1) if back else (0, 0))
 
 
 KILLS = {
