@@ -57,6 +57,7 @@ class App:
             self._handle,
             self._room,
             is_stop=router.is_stop,
+            heed=self._heed,
             apology=lambda room: Reply(text=room.words.say("chat.error")),
         )
 
@@ -70,6 +71,10 @@ class App:
             await self.ready()
         async for reply in router.handle(turn, room):
             yield reply
+
+    async def _heed(self, turn: Turn, room: Room) -> None:
+        await self.ready()
+        await router.heed(turn, room)
 
     def today(self) -> datetime.date:
         return datetime.datetime.now(ZoneInfo(self.settings.timezone)).date()

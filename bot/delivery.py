@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -24,6 +24,9 @@ from storage import mail, sessions, users
 from storage.database import Database
 from storage.mail import Outcome
 from storage.users import User
+
+HEED_SECONDS = 5.0
+"""How long a superseded turn may take to be understood, while the next one waits."""
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +45,11 @@ class _Taken:
 
     @property
     def asks(self) -> bool:
-        """Whether it makes what was asked before it void."""
+        """Whether it makes what was asked before it void, and is made void by what is asked after it."""
         return isinstance(self.turn.payload, Text | Command)
 
     def supersede(self) -> None:
-        # Once the answer is complete the commit is on, which looks at neither any more.
+        # Once the answer is complete neither has an effect any more: what was found is told.
         self.superseded = True
         if self.answer is not None:
             self.answer.cancel()
@@ -66,7 +69,9 @@ class Delivery:
 
     `handle` is the router, and `open_room` makes the room that it gets; `is_stop` tells a turn that must not
     wait; `apology` says that a turn failed, and `withdrawal`, if given, what an interim reply becomes whose
-    turn was superseded. `retry_first` is in seconds.
+    turn was superseded. `heed`, if given, says nothing, but keeps what a superseded turn told besides asking:
+    it gets a room of its own, and what it leaves there is stored in place of what the answer left when it was
+    cut off. `retry_first` is in seconds.
     """
 
     database: Database
@@ -77,6 +82,7 @@ class Delivery:
     is_stop: Callable[[Turn], bool]
     apology: Callable[[Room], Reply]
     withdrawal: Callable[[Room], Reply] | None = None
+    heed: Callable[[Turn, Room], Awaitable[None]] | None = None
     retry_first: float = RETRY_FIRST
     _lanes: dict[tuple[str, str], _Lane] = field(default_factory=dict, init=False)
     _in_hand: set[int] = field(default_factory=set, init=False)
@@ -148,10 +154,8 @@ class Delivery:
         lane = self._lanes.get(key) or _Lane()
         stop = self.is_stop(taken.turn)
         if stop or taken.asks:
-            if lane.running is not None:
-                lane.running.supersede()
-            for earlier in lane.waiting:
-                if earlier.asks:
+            for earlier in (lane.running, *lane.waiting):
+                if earlier is not None and earlier.asks:
                     earlier.supersede()
         if stop:
             lane.waiting.appendleft(taken)
@@ -178,25 +182,39 @@ class Delivery:
             await self._tasks.insist(partial(self._commit, taken, "failed"))
 
     async def _outcome(self, taken: _Taken) -> Outcome:
-        if taken.superseded:
-            return "superseded"
-        taken.answer = asyncio.create_task(self._answer(taken))
+        if not taken.superseded:
+            taken.answer = asyncio.create_task(self._answer(taken))
+            try:
+                await asyncio.wait({taken.answer})
+            finally:
+                taken.answer.cancel()
+            if not taken.answer.cancelled() and (not taken.superseded or taken.answer.exception() is None):
+                taken.answer.result()
+                return "done"
+            if not taken.superseded:
+                raise RuntimeError("the handler cancelled itself")
+        await self._heed(taken)
+        return "superseded"
+
+    async def _heed(self, taken: _Taken) -> None:
+        """Let a turn that gets no answer be understood all the same; failing at that holds up nothing."""
+        if taken.room is not None:
+            taken.room.writes.clear()
+        if self.heed is None:
+            return
         try:
-            await asyncio.wait({taken.answer})
-        finally:
-            taken.answer.cancel()
-        if taken.superseded:
-            return "superseded"
-        if taken.answer.cancelled():
-            raise RuntimeError("the handler cancelled itself")
-        taken.answer.result()
-        return "done"
+            async with asyncio.timeout(HEED_SECONDS):
+                room = await self._enter(taken.turn)
+                await self.heed(taken.turn, room)
+        except Exception:
+            logger.exception("Turn %s is superseded and could not be understood", taken.turn.id)
+        else:
+            taken.room = room
 
     async def _answer(self, taken: _Taken) -> None:
         """Let the conversation speak: interim replies go out as they come, final ones are collected."""
         turn = taken.turn
-        user, session = await self._tasks.insist(partial(self._who, turn))
-        taken.room = self.open_room(turn, user, session)
+        taken.room = await self._enter(turn)
         replies = self.handle(turn, taken.room)
         try:
             async for reply in replies:
@@ -208,6 +226,10 @@ class Delivery:
         finally:
             if isinstance(replies, AsyncGenerator):
                 await replies.aclose()
+
+    async def _enter(self, turn: Turn) -> Room:
+        user, session = await self._tasks.insist(partial(self._who, turn))
+        return self.open_room(turn, user, session)
 
     async def _who(self, turn: Turn) -> tuple[User, dict[str, Any]]:
         person, platform = turn.person, self.platform.name
@@ -231,7 +253,7 @@ class Delivery:
         async with self.database.writing() as connection:
             if room is not None and not await users.stands(connection, room.user):
                 outcome, room = "superseded", None
-            writes = room.writes if room is not None and outcome == "done" else []
+            writes = room.writes if room is not None and outcome != "failed" else []
             for write in writes:
                 await write(connection)
             known = room is not None and (not writes or await users.stands(connection, room.user))

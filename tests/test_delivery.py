@@ -6,7 +6,7 @@ import asyncio
 import logging
 import shutil
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import date
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.delivery import Delivery
+import bot.delivery as delivery_module
+from bot.delivery import Delivery, _Taken
 from bot.outbox import SendLater, SendRefused
 from handlers.room import Room
 from handlers.turn import Chat, Command, Payload, Person, Press, Reply, Text, Turn
@@ -28,6 +29,7 @@ from storage.users import User
 
 FOREVER = 3_600.0
 Conversation = Callable[[Turn, Room], AsyncIterator[Reply]]
+Heed = Callable[[Turn, Room], Awaitable[None]]
 
 
 class House:
@@ -50,7 +52,7 @@ class House:
         self.held = asyncio.Event()
         self.release = asyncio.Event()
 
-    async def start(self) -> None:
+    async def start(self, heed: Heed | None = None) -> None:
         self.database = await Database.open(self.url)
         self.delivery = Delivery(
             self.database,
@@ -60,10 +62,11 @@ class House:
             is_stop=lambda turn: turn.payload == Command("stop"),
             apology=lambda room: Reply("미안해요"),
             withdrawal=lambda room: Reply("그만둘게요"),
+            heed=heed,
             retry_first=0.0,
         )
 
-    async def restart(self) -> None:
+    async def restart(self, heed: Heed | None = None) -> None:
         """Die where it stands, and be started again on the same file."""
         dying = asyncio.all_tasks() - {asyncio.current_task()}
         for task in dying:
@@ -71,7 +74,7 @@ class House:
         await asyncio.gather(*dying, return_exceptions=True)
         await self.database.close()
         self.hold = ""
-        await self.start()
+        await self.start(heed)
         await self.delivery.recover()
 
     async def at(self, place: str) -> None:
@@ -165,11 +168,13 @@ class House:
             rows = await connection.execute(select(schema.inbox.c.turn_id, schema.inbox.c.outcome))
             return {row.turn_id: row.outcome for row in rows}
 
-    async def heard(self, person: str = "p", chat: str = "c") -> list[str]:
+    async def session(self, person: str = "p", chat: str = "c") -> dict[str, Any]:
         async with self.database.writing() as connection:
             user = await users.ensure(connection, platform=self.name, platform_id=person, name="", locale="")
-            session = await sessions.load(connection, user.id, self.name, chat)
-            return list(session.get("heard", []))
+            return await sessions.load(connection, user.id, self.name, chat)
+
+    async def heard(self, person: str = "p", chat: str = "c") -> list[str]:
+        return list((await self.session(person, chat)).get("heard", []))
 
 
 @pytest.fixture
@@ -257,6 +262,89 @@ async def test_a_press_waits_for_the_answer_still_running(house: House) -> None:
     house.release.set()
     await house.delivery.settle()
     assert house.texts() == ["answer!", "press!"]
+
+
+async def test_a_press_that_is_running_is_finished_before_a_text(house: House) -> None:
+    """Keeps away a 👍 that is lost because its person typed on."""
+    await house.take_and_hold(turn("press"), "in press")
+    await take(house, text("text"), turn("stop", Command("stop")))
+    house.release.set()
+    await house.delivery.settle()
+    assert house.texts() == ["press!", "stop!"]
+    assert await house.events() == ["press", "stop"]
+    assert await house.outcomes() == {"press": "done", "text": "superseded", "stop": "done"}
+
+
+async def test_an_answer_that_is_complete_is_not_superseded(house: House) -> None:
+    """Keeps away a session that knows an answer as shown which nobody has seen."""
+
+    async def quick(turn: Turn, room: Room) -> AsyncIterator[Reply]:
+        answer = asyncio.current_task()
+        assert answer is not None
+        answer.add_done_callback(lambda _: house.delivery._schedule(_Taken(2, text("new"))))
+        yield Reply("old!")
+
+    house.conversations["old"] = quick
+    await take(house, text("old"))
+    await house.delivery.settle()
+    assert house.texts() == ["old!", "new!"]
+    assert await house.heard() == ["old", "new"]
+
+
+async def heeding(turn: Turn, room: Room) -> None:
+    room.session.setdefault("heeded", []).append(turn.id)
+    room.write(taste.record, room.user.id, turn.id, "heeded")
+
+
+async def test_what_a_superseded_turn_told_is_heeded_once_and_in_order(house: House) -> None:
+    """Keeps away an allergy that is forgotten because the question after it came at once."""
+    house.delivery.heed = heeding
+    house.conversations["running"] = house.thinking
+    await house.take_and_hold(text("running"), "in running")
+    await take(house, text("waiting"), turn("press"), text("new"))
+    await house.delivery.settle()
+    assert house.texts() == ["음…", "그만둘게요", "press!", "new!"]
+    assert await house.events() == ["running", "waiting", "press", "new"]
+    session = await house.session()
+    assert session == {"heeded": ["running", "waiting"], "heard": ["press", "new"]}
+
+
+async def test_a_kill_while_heeding_heeds_again(house: House) -> None:
+    async def holding(turn: Turn, room: Room) -> None:
+        await heeding(turn, room)
+        await house.at("heeding")
+
+    house.delivery.heed = holding
+    await house.take_and_hold(text("old"), "in old")
+    house.held.clear()
+    house.hold = "heeding"
+    await take(house, text("new"))
+    await house.before_all_is_done(house.held.wait())
+    await house.restart(heed=heeding)
+    await house.delivery.settle()
+    assert await house.events() == ["old", "new"]
+    assert house.texts() == ["new!"]
+
+
+@pytest.mark.parametrize("trouble", ["fails", "hangs"])
+async def test_a_turn_that_cannot_be_heeded_holds_up_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, trouble: str
+) -> None:
+    async def troubled(turn: Turn, room: Room) -> None:
+        await heeding(turn, room)
+        if trouble == "fails":
+            raise ValueError("no such word")
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(delivery_module, "HEED_SECONDS", 0.05)
+    house.delivery.heed = troubled
+    await house.take_and_hold(text("old"), "in old")
+    await take(house, text("new"))
+    await house.delivery.settle()
+    assert house.texts() == ["new!"]
+    assert await house.session() == {"heard": ["old", "new"]}
+    assert await house.events() == ["new"]
+    assert "could not be understood" in caplog.text
 
 
 async def test_an_interim_reply_of_a_superseded_turn_says_so(house: House) -> None:
