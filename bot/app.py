@@ -31,6 +31,9 @@ from storage.users import User
 MAIL_KEPT_SECONDS = 7 * 24 * 3600
 """How long finished mail stays: what people said is not kept for longer than a late duplicate may come."""
 
+LOCAL = frozenset({"script", "console"})
+"""Platforms with nobody else to be protected from whoever is at the keyboard, or in the file."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -59,7 +62,14 @@ class App:
             is_stop=router.is_stop,
             heed=self._heed,
             apology=lambda room: Reply(text=room.words.say("chat.error")),
+            per_minute=self._per_minute(platform),
+            slow_down=lambda room: Reply(text=room.words.say("chat.slow_down"), private=True),
         )
+
+    def _per_minute(self, platform: Platform) -> int | None:
+        if platform.name in LOCAL and "turns_per_minute" not in self.settings.model_fields_set:
+            return None
+        return self.settings.turns_per_minute or None
 
     async def ready(self) -> None:
         """Return when the index can be searched. Raises EngineError when it cannot be opened or built."""

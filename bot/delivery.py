@@ -12,14 +12,26 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.outbox import Outbox, Platform, post
+from bot.pace import Pace
 from bot.tasks import RETRY_FIRST, Tasks, wholly
-from handlers.room import Room, Write
-from handlers.turn import Chat, Command, Reply, Text, Turn
+from handlers.room import Room
+from handlers.turn import (
+    Chat,
+    Command,
+    FormSubmitted,
+    Location,
+    PollAnswer,
+    Press,
+    Reply,
+    Text,
+    Turn,
+)
 from storage import mail, sessions, users
 from storage.database import Database
 from storage.mail import Outcome
@@ -28,7 +40,11 @@ from storage.users import User
 HEED_SECONDS = 5.0
 """How long a superseded turn may take to be understood, while the next one waits."""
 
+_SAID = Text | Command | Press | FormSubmitted | Location | PollAnswer
+"""Payloads that a person sends by doing something."""
+
 logger = logging.getLogger(__name__)
+R = TypeVar("R")
 
 
 @dataclass(slots=True, eq=False)
@@ -71,7 +87,8 @@ class Delivery:
     wait; `apology` says that a turn failed, and `withdrawal`, if given, what an interim reply becomes whose
     turn was superseded. `heed`, if given, says nothing, but keeps what a superseded turn told besides asking:
     it gets a room of its own, and what it leaves there is stored in place of what the answer left when it was
-    cut off. `retry_first` is in seconds.
+    cut off. Of one person no more than `per_minute` turns are handled, None being any number; `slow_down` is
+    what the others get, once a minute. `retry_first` is in seconds.
     """
 
     database: Database
@@ -83,15 +100,19 @@ class Delivery:
     apology: Callable[[Room], Reply]
     withdrawal: Callable[[Room], Reply] | None = None
     heed: Callable[[Turn, Room], Awaitable[None]] | None = None
+    per_minute: int | None = None
+    slow_down: Callable[[Room], Reply] | None = None
     retry_first: float = RETRY_FIRST
     _lanes: dict[tuple[str, str], _Lane] = field(default_factory=dict, init=False)
     _in_hand: set[int] = field(default_factory=set, init=False)
     _tasks: Tasks = field(init=False)
     _outbox: Outbox = field(init=False)
+    _pace: Pace | None = field(init=False)
 
     def __post_init__(self) -> None:
         self._tasks = Tasks(self.retry_first)
         self._outbox = Outbox(self.database, self.platform, self._tasks)
+        self._pace = Pace(self.per_minute) if self.per_minute is not None else None
 
     async def recover(self) -> None:
         """Take up what a former process left: turns without an outcome, replies not shown."""
@@ -103,7 +124,7 @@ class Delivery:
             except ValidationError:
                 # Without the error's own text, which quotes what the person said.
                 logger.warning("Turn in inbox row %d is of another version and cannot be handled", inbox_id)
-                await self._store(partial(mail.finish, inbox_id=inbox_id, outcome="failed"))
+                await self._transact(partial(mail.finish, inbox_id=inbox_id, outcome="failed"))
             else:
                 self._schedule(_Taken(inbox_id, turn))
         self.wake()
@@ -140,10 +161,30 @@ class Delivery:
                 person_id=turn.person.id,
                 body=turn.to_json(),
             )
-        if inbox_id is None:
-            return False
+            if inbox_id is None:
+                return False
+            handled = self._in_pace(turn)
+            told = not handled and await self._turn_away(connection, inbox_id, turn)
         # Nothing is awaited since the commit: turns are scheduled in the order of the inbox.
-        self._schedule(_Taken(inbox_id, turn))
+        if handled:
+            self._schedule(_Taken(inbox_id, turn))
+        elif told:
+            self.wake()
+        return True
+
+    def _in_pace(self, turn: Turn) -> bool:
+        """Whether a turn may be handled; what nobody said, and a stop, always may."""
+        if self._pace is None or not isinstance(turn.payload, _SAID) or self.is_stop(turn):
+            return True
+        return self._pace.spend(turn.person.id)
+
+    async def _turn_away(self, connection: AsyncConnection, inbox_id: int, turn: Turn) -> bool:
+        """Finish a turn unhandled; whether that is to be told, because it was not told just now."""
+        await mail.finish(connection, inbox_id, "limited")
+        if self._pace is None or self.slow_down is None or not self._pace.tell(turn.person.id):
+            return False
+        room = self.open_room(turn, *await self._who(connection, turn))
+        await post(connection, turn, self.slow_down(room))
         return True
 
     def _schedule(self, taken: _Taken) -> None:
@@ -228,19 +269,18 @@ class Delivery:
                 await replies.aclose()
 
     async def _enter(self, turn: Turn) -> Room:
-        user, session = await self._tasks.insist(partial(self._who, turn))
-        return self.open_room(turn, user, session)
+        who = partial(self._who, turn=turn)
+        return self.open_room(turn, *await self._tasks.insist(partial(self._transact, who)))
 
-    async def _who(self, turn: Turn) -> tuple[User, dict[str, Any]]:
+    async def _who(self, connection: AsyncConnection, turn: Turn) -> tuple[User, dict[str, Any]]:
         person, platform = turn.person, self.platform.name
-        async with self.database.writing() as connection:
-            user = await users.ensure(
-                connection, platform=platform, platform_id=person.id, name=person.name, locale=person.locale
-            )
-            return user, await sessions.load(connection, user.id, platform, turn.chat.id)
+        user = await users.ensure(
+            connection, platform=platform, platform_id=person.id, name=person.name, locale=person.locale
+        )
+        return user, await sessions.load(connection, user.id, platform, turn.chat.id)
 
     async def _show(self, turn: Turn, reply: Reply) -> None:
-        await self._store(partial(post, turn=turn, reply=reply))
+        await self._transact(partial(post, turn=turn, reply=reply))
         self.wake()
 
     async def _commit(self, taken: _Taken, outcome: Outcome) -> None:
@@ -279,6 +319,6 @@ class Delivery:
             return []
         return [replace(words, slot=old.slot, chat=old.chat, private=old.private) for old in shown]
 
-    async def _store(self, write: Write) -> None:
+    async def _transact(self, work: Callable[[AsyncConnection], Awaitable[R]]) -> R:
         async with self.database.writing() as connection:
-            await write(connection)
+            return await work(connection)

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.database import insert
 from storage.schema import exposures, inbox, outbox
 
-Outcome = Literal["done", "superseded", "failed"]
+Outcome = Literal["done", "superseded", "failed", "limited"]
+"""How a turn ended: answered; not, for a newer one; with an apology; not, for there were too many."""
 
 
 @dataclass(frozen=True, slots=True)
