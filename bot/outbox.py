@@ -79,7 +79,7 @@ class Outbox:
     database: Database
     platform: Platform
     tasks: Tasks
-    _sending: set[str] = field(default_factory=set, init=False)
+    _sending: dict[str, bool] = field(default_factory=dict, init=False)  # a chat: whether it is to look again
     _dispatcher: asyncio.Task[None] | None = field(default=None, init=False)
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
@@ -93,15 +93,19 @@ class Outbox:
         """Start a sender for each chat that has something due and none at work."""
         while self._woken.is_set():
             self._woken.clear()
-            for outgoing in await self.tasks.insist(self._due):
-                if outgoing.chat_id not in self._sending:
-                    self._sending.add(outgoing.chat_id)
-                    self.tasks.spawn(self._send_to(outgoing.chat_id))
+            due = await self.tasks.insist(self._due)
+            for chat_id in dict.fromkeys(outgoing.chat_id for outgoing in due):
+                if chat_id in self._sending:
+                    self._sending[chat_id] = True
+                else:
+                    self._sending[chat_id] = False
+                    self.tasks.spawn(self._send_to(chat_id))
 
     async def _send_to(self, chat_id: str) -> None:
         """Send what is due in one chat, always the latest version, until nothing is."""
         failures = 0
-        while due := await self.tasks.insist(partial(self._due, chat_id)):
+        due = await self.tasks.insist(partial(self._due, chat_id))
+        while due:
             try:
                 settled = await self._send(due[0])
             except SendLater as later:
@@ -111,15 +115,16 @@ class Outbox:
                 failures += 1
                 wait = self.tasks.backoff(failures)
             else:
+                self._sending[chat_id] = False
                 # Tried for itself, because sending again would show the message twice.
-                await self.tasks.insist(partial(self._store, settled))
+                due = await self.tasks.insist(partial(self._settle, settled, chat_id))
                 failures = 0
                 continue
             if not await self.tasks.pause(wait):
                 return
-        self._sending.discard(chat_id)
-        # What was posted after the last look found this sender still at work.
-        self.wake()
+            due = await self.tasks.insist(partial(self._due, chat_id))
+        if self._sending.pop(chat_id):
+            self.wake()
 
     async def _send(self, outgoing: Outgoing) -> Write:
         """Hand it to the platform; what is to be stored about it."""
@@ -144,6 +149,8 @@ class Outbox:
         async with self.database.reading() as connection:
             return await mail.due(connection, self.platform.name, chat_id)
 
-    async def _store(self, write: Write) -> None:
+    async def _settle(self, settled: Write, chat_id: str) -> list[Outgoing]:
+        """Store what came of sending, and look what is due now."""
         async with self.database.writing() as connection:
-            await write(connection)
+            await settled(connection)
+            return await mail.due(connection, self.platform.name, chat_id)

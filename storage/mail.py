@@ -86,7 +86,7 @@ async def post(
     person_id: str = "",
 ) -> None:
     """Let `body` be what the slot of that chat shows next, in place of a version not sent yet."""
-    seq = await connection.scalar(select(func.coalesce(func.max(outbox.c.seq), 0) + 1))
+    seq = select(func.coalesce(func.max(outbox.c.seq), 0) + 1).scalar_subquery()
     content = {
         "turn_id": turn_id,
         "body": body,
