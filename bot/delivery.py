@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.outbox import Outbox, Platform, post
@@ -40,6 +41,8 @@ from storage.users import User
 HEED_SECONDS = 5.0
 """How long a superseded turn may take to be understood, while the next one waits."""
 
+COMMIT_TRIES = 3
+"""How often what a turn did is tried to be stored, while the database is locked or its disk full."""
 _SAID = Text | Command | Press | FormSubmitted | Location | PollAnswer
 """Payloads that a person sends by doing something."""
 
@@ -217,7 +220,7 @@ class Delivery:
     async def _run(self, taken: _Taken) -> None:
         try:
             outcome = await self._outcome(taken)
-            await self._commit(taken, outcome)
+            await self._tasks.insist(partial(self._commit, taken, outcome), OperationalError, COMMIT_TRIES)
         except Exception:
             logger.exception("Turn %s failed", taken.turn.id)
             await self._tasks.insist(partial(self._commit, taken, "failed"))
@@ -280,7 +283,10 @@ class Delivery:
         return user, await sessions.load(connection, user.id, platform, turn.chat.id)
 
     async def _show(self, turn: Turn, reply: Reply) -> None:
-        await self._transact(partial(post, turn=turn, reply=reply))
+        try:
+            await self._transact(partial(post, turn=turn, reply=reply))
+        except OperationalError:
+            logger.exception("Turn %s goes on without an interim reply", turn.id)
         self.wake()
 
     async def _commit(self, taken: _Taken, outcome: Outcome) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -60,14 +61,24 @@ class Tasks:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def insist(self, work: Callable[[], Awaitable[R]]) -> R:
-        """The result of `work`, tried until it succeeds; its error only when stopping."""
+    async def insist(
+        self,
+        work: Callable[[], Awaitable[R]],
+        over: type[Exception] = Exception,
+        tries: float = math.inf,
+    ) -> R:
+        """The result of `work`, tried until it succeeds.
+
+        Its error is raised when it is not one to insist `over`, after so many `tries`, and when stopping.
+        """
         failures = 0
         while True:
             try:
                 return await work()
-            except Exception:
+            except over:
                 failures += 1
+                if failures >= tries:
+                    raise
                 logger.exception("The database refused; it will be tried again")
                 if not await self.pause(self.backoff(failures)):
                     raise
