@@ -25,6 +25,10 @@ _TAKEN_BACK = re.compile(
     re.I,
 )
 """An allergy said not to be one: with names before it in Korean, after it in English, or of all."""
+_REFUSED = re.compile(
+    r"\s*(?:은|는|이|가|를|을|도|에|한테|만)?\s*(?:좀|심한|심하게|전혀|아예|잘)?\s*"
+    r"(?:알레르기|알러지|과민|두드러기|못 ?먹|먹으면 ?(?:안|큰|배|탈|죽))"
+)
 _BARE = re.compile(
     r"(?:알레르기|알러지)\s*(?:가|도)?\s*(?:있|심해|심한)|\bhave (?:an? |some )?allerg\w*", re.I
 )
@@ -44,14 +48,14 @@ class Allergies:
 
     def named(self, text: str, morphemes: Sequence[Morpheme]) -> Named:
         """Everything that may be an allergy by its name, allergy or not."""
-        return _labelled(match.value for match in self._found(text, morphemes))
+        return _labelled(match.value for match in self.found(text, morphemes))
 
     def refused(self, text: str, morphemes: Sequence[Morpheme]) -> Named:
         """What a text says must not be in a dish: turned down, or said to be an allergy.
 
         Every name before the word 알레르기 counts, and those listed right after it ("알레르기: 달걀, 우유").
         """
-        found = self._found(text, morphemes)
+        found = self.found(text, morphemes)
         negated = self._negation.spans(text, found)
         allergy = self._allergy.search(text)
         listed = ends = allergy.end() if allergy else None
@@ -66,6 +70,10 @@ class Allergies:
                 refused.append(match.value)
         return _labelled(refused)
 
+    def follows(self, text: str, end: int) -> bool:
+        """Whether what ends there is said to be an allergy, or not to be eaten, right after it."""
+        return bool(_REFUSED.match(text[end:]))
+
     def taken_back(
         self, text: str, morphemes: Sequence[Morpheme]
     ) -> tuple[Named | None, tuple[int, int]] | None:
@@ -77,7 +85,7 @@ class Allergies:
         if match is None:
             return None
         start, end = match.span()
-        found = self._found(text, morphemes)
+        found = self.found(text, morphemes)
         values, low, high = [], start, end
         for each in reversed(found):
             if each.end <= low + 1 and _LISTS.fullmatch(text[each.end : low]):
@@ -92,9 +100,9 @@ class Allergies:
 
     def is_bare(self, text: str, morphemes: Sequence[Morpheme]) -> bool:
         """Whether a short text tells of an allergy and not of which."""
-        return len(text) <= BARE_CHARS and bool(_BARE.search(text)) and not self._found(text, morphemes)
+        return len(text) <= BARE_CHARS and bool(_BARE.search(text)) and not self.found(text, morphemes)
 
-    def _found(self, text: str, morphemes: Sequence[Morpheme]) -> list[Match]:
+    def found(self, text: str, morphemes: Sequence[Morpheme]) -> list[Match]:
         """The names, without those that are part of a longer one (콩 in 땅콩)."""
         every = self._names.find(text, morphemes)
         return [

@@ -189,17 +189,21 @@ class Recommender:
         candidates: list[Candidate] = []
         ranked: list[Ranked] = []
         chosen: list[Ranked] = []
-        for domain in Domain:
-            single = replace(request, domain=domain, count=1)
+        domains = request.among or tuple(Domain)
+        of_each = max(1, request.count // len(domains)) if request.among else 1
+        for domain in domains:
+            single = replace(request, domain=domain, among=(), count=of_each)
             found = await gather(self.index, self.embedder, single, taste, method)
             ordered = rank(found, single, taste, await self._history(taste), seed)
-            best = choose(ordered, 1, seed)
+            best = choose(ordered, of_each, seed)
             picks += await self._write(best, single, taste, seed, language, position=len(picks))
             candidates += found
             ranked += ordered
             chosen += best
         clock.stop("gather")
-        keep = sorted(zip(picks, chosen, strict=True), key=lambda pair: -pair[0].score)[: request.count]
+        keep = list(zip(picks, chosen, strict=True))
+        if not request.among:
+            keep = sorted(keep, key=lambda pair: -pair[0].score)[: request.count]
         trace = self._trace(method, seed, candidates, ranked, [pair[1] for pair in keep], clock)
         return Recommendation(request, tuple(pair[0] for pair in keep), (), trace)
 

@@ -7,12 +7,12 @@ Knows nothing of who speaks.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from data.item import Domain
-from engine import quantities
+from engine import english, quantities
 from engine.allergies import Allergies, Named
 from engine.embedder import Embedder
 from engine.feelings import Feelings
@@ -22,10 +22,10 @@ from engine.lexicon import Lexicon, Match, pattern, read
 from engine.names import Name, NameMatch, Names
 from engine.negation import Negation
 from engine.quantities import Quantity
-from engine.request import Exclude, Request
+from engine.request import Exclude, Request, union
 from engine.slots import fill
 from engine.text import is_korean, normalize, squeeze
-from engine.topic import domain_of, meant, unknown_name
+from engine.topic import domain_of, meant, several, unknown_name
 
 SEARCHED_CHARS: Final = 300
 """What of a text is embedded and searched: more costs seconds and says nothing more about a wish."""
@@ -66,6 +66,7 @@ class Understander:
         words = read("dialogue")["words"]
         self._request_words = pattern(words["request"])
         self._refine_words = pattern(words["refine"])
+        self._plain = frozenset(words["plain"])
         self._korean = korean
         self._negation = Negation()
         self._allergies = Allergies(self._negation)
@@ -91,13 +92,13 @@ class Understander:
         `domain` is what the text is about when the person told that otherwise, by a command say.
         """
         said = normalize(text)
-        mended, morphemes = await self._korean.analyse(said)
+        mended, morphemes = await self._korean.analyse(english.mended(said))
         language = "ko" if is_korean(said) or not re.search("[a-zA-Z]", said) else "en"
         low = mended.lower()
         matches = self._lexicon.find(low, morphemes)
         numbers = _as_matches_of(quantities.find(low, this_year, domain))
         named = meant(names.find(mended), [*matches, *numbers], low)
-        domain, explicit = (domain, True) if domain else domain_of(matches, named)
+        domain, explicit = (domain, True) if domain else domain_of(low, matches, named)
         about = domain or (last.domain if last else None)  # tells what "짧은" is short of
         found = list(quantities.find(low, this_year, about))
         negated = self._negation.spans(low, [*matches, *_as_matches(named)])
@@ -109,6 +110,13 @@ class Understander:
             fresh_allergies = low[: back[1][0]] + " " * (back[1][1] - back[1][0]) + low[back[1][1] :]
             refused = self._allergies.refused(fresh_allergies, ())
         fresh = fill(low, matches, named, negated, domain, found, refused)
+        spoken = [(m.start, m.end) for m in (*matches, *numbers, *_as_matches(named))]
+        tired, unbearable = self._strange(low, morphemes, spoken)
+        if domain in (None, Domain.FOOD):
+            fresh = replace(fresh, avoid=union(fresh.avoid, unbearable))
+        if tired:
+            out = fresh.exclude
+            fresh = replace(fresh, exclude=replace(out, titles=union(out.titles, tired)))
         fresh = replace(fresh, text=self.search_text(mended))
         intent = self._intents.first(low, morphemes)
         pointed = refers(low)
@@ -141,6 +149,9 @@ class Understander:
         elif self._allergies.is_bare(low, morphemes):
             intent = "which_allergy"
         counted = any(quantity.kind == "count" for quantity in found)
+        if among := several(low, matches) if intent == "recommend" else ():
+            each = fresh.count if counted and "씩" in low else 1
+            fresh = replace(fresh, domain=None, among=among, count=each * len(among))
         if intent == "unclear" and counted:
             intent = "recommend"
         chosen_anew = explicit and last is not None and last.domain is not None
@@ -164,6 +175,26 @@ class Understander:
         return Understanding(
             intent, fresh, pointed, titles, only, refines, mended, language, back[0] if back else None
         )
+
+    def _strange(
+        self, text: str, morphemes: Sequence[Morpheme], spoken: Sequence[tuple[int, int]]
+    ) -> tuple[list[str], list[str]]:
+        """Nouns that no list knows and that are turned down, and those of them that must not be eaten.
+
+        Whoever names an allergy that nobody thought of is believed by the word itself.
+        """
+        tired: list[str] = []
+        unbearable: list[str] = []
+        allergens = [(m.start, m.end) for m in self._allergies.found(text, morphemes)]
+        for noun in morphemes:
+            known = any(low < noun.end and noun.start < high for low, high in (*spoken, *allergens))
+            if noun.tag not in ("NNG", "NNP") or known or noun.form in self._plain:
+                continue
+            if self._allergies.follows(text, noun.end):
+                unbearable.append(noun.form)
+            elif self._negation.follows(text, noun.end):
+                tired.append(noun.form)
+        return tired, unbearable
 
     def search_text(self, text: str) -> str:
         """The text without the words that only ask, for searching."""

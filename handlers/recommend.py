@@ -185,12 +185,15 @@ def _discreet(found: Recommendation) -> Recommendation:
 def introduction(words: Phrases, request: Request, known: Taste, found: Recommendation) -> str:
     """What is said before the picks, with the caution that every food answer carries for an allergy."""
     say, seed = words.say, found.trace.seed
-    kind = str(request.domain) if request.domain else "mixed"
+    kind = str(request.domain) if request.domain else "several" if request.among else "mixed"
     parts = [say(f"intro.{kind}", seed)]
     refused = (*request.allergens, *(avoided(name, words.language) for name in request.avoid))
     if refused:
         names = [words.variants(f"label.allergens.{name}") or [name] for name in refused]
         parts.append(say("intro.allergy", names=", ".join(name[0] for name in names[:REFUSED_NAMED])))
+    if request.unchecked:
+        claims = ", ".join(say(f"intro.unchecked_name.{name}") for name in request.unchecked)
+        parts.append(say("intro.unchecked", names=claims))
     if request.unknown:
         parts.append(say("intro.unknown", name=request.unknown))
     if found.blocked:
