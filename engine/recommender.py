@@ -250,9 +250,12 @@ class Recommender:
         close = None if found else self.index.names.closest(text, ("creator", "person"))
         return list(dict.fromkeys(found)) or ([close.value] if close else [])
 
-    async def allergies_in(self, text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Allergens of the label list and other things to avoid that a text names, allergy or not."""
-        return await self._understander.allergies(text)
+    async def allergies_in(self, text: str, listed: bool = False) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Allergens of the label list and other things to avoid that a text names, allergy or not.
+
+        `listed` tells that the text answers what one must not eat: words that no list knows count too.
+        """
+        return await self._understander.allergies(text, listed)
 
     async def _of_each_domain(
         self, request: Request, taste: Taste, method: Method, seed: int, language: Language, clock: _Clock

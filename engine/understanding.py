@@ -70,10 +70,14 @@ class Understander:
         self._feelings = Feelings(embedder)
         self._intents = Intents()
 
-    async def allergies(self, text: str) -> Named:
-        """What may be an allergy by name in a text: ids of the label list, and of other things."""
+    async def allergies(self, text: str, listed: bool = False) -> Named:
+        """What may be an allergy by name in a text: ids of the label list, and of other things.
+
+        `listed` tells that the text answers what one must not eat: then a list's unknown words count too.
+        """
         mended, morphemes = await self._korean.analyse(normalize(text))
-        return self._allergies.named(mended.lower(), morphemes)
+        read = self._allergies.listed if listed else self._allergies.named
+        return read(mended.lower(), morphemes)
 
     async def understand(
         self,
@@ -94,14 +98,17 @@ class Understander:
         low = mended.lower()
         matches = self._lexicon.find(low, morphemes)
         numbers = _as_matches_of(quantities.find(low, this_year, domain))
-        named = meant(names.find(mended), [*matches, *numbers], low)
+        spoken = names.find(mended)
+        named = meant(spoken, [*matches, *numbers], low)
         domain, explicit = (domain, True) if domain else domain_of(matches, named)
         about = domain or (last.domain if last else None)  # tells what "짧은" is short of
         found = list(quantities.find(low, this_year, about))
         negated = self._negation.spans(low, [*matches, *_as_matches(named)])
         for number in _as_matches_of(found):
             negated |= self._negation.spans(low, [number])
-        fresh = fill(low, matches, named, negated, domain, found, self._allergies.refused(low, morphemes))
+        eaten = [(name.start, name.end) for name in spoken if name.name.kind == "ingredient"]
+        refused = self._allergies.refused(low, morphemes, eaten)
+        fresh = fill(low, matches, named, negated, domain, found, refused)
         fresh = replace(fresh, text=self.search_text(mended))
         intent = self._intents.first(low, morphemes)
         pointed = refers(low)
