@@ -57,8 +57,9 @@ class Allergies:
         """What a text says must not be in a dish: turned down, or said to be an allergy.
 
         Every name before the word 알레르기 counts, and those listed right after it ("알레르기: 달걀, 우유").
-        What no word list names counts beside it: any noun right before 알레르기 or listed after its colon, and
-        one of `ingredients` (where the text says something of the catalog's) before 못 먹어 and the like.
+        What no word list names counts as well: any noun right before 알레르기 or listed after its colon, and of
+        `ingredients` (where the text says one of the catalog's) what is turned down or stands before 못 먹어;
+        not before 말고, which wishes something else for now.
         """
         found = self._found(text, morphemes)
         negated = self._negation.spans(text, found)
@@ -81,6 +82,9 @@ class Allergies:
             elif colon := re.compile(r"\s*:").match(text, each.end):
                 nouns += self._nouns(text, morphemes, colon.end())
             refused += self._strange(text, nouns, found)
+        eaten = [Match("", "", *span) for span in ingredients if span[1] - span[0] > 1]
+        left_out = [span for span in self._negation.spans(text, eaten) if "말고" not in text[span[1] :][:4]]
+        refused += self._strange(text, sorted(left_out), found)
         return _labelled(refused)
 
     def _nouns(self, text: str, morphemes: Sequence[Morpheme], start: int) -> list[Span]:
