@@ -13,6 +13,7 @@ from data.item import Domain, Item
 from data.phrases import Language
 from engine.candidates import Candidate, Method, fuse, gather
 from engine.embedder import Embedder, Vectors
+from engine.group import Strategy, common, gather_for, histories, rank_for, together
 from engine.index import Index, quoted
 from engine.korean import Korean
 from engine.questions import Question, questions
@@ -82,7 +83,28 @@ class Recommendation:
         return whole | {"request": self.request.to_dict()}
 
 
+@dataclass(frozen=True, slots=True)
+class GroupRecommendation(Recommendation):
+    """One list for several people; a pick's `score` is the group's, its `fit` the members' mean.
+
+    Nothing in it tells what one of them likes, feels or must not eat.
+    """
+
+    strategy: Strategy = "average"
+    mean: tuple[float, ...] = ()
+    """For each pick the mean of the members' scores, 0 to 1."""
+    least: tuple[float, ...] = ()
+    """For each pick the score of whoever it suits least; whose it is, nobody is told."""
+    resigned: bool = False
+    """Whether "average_without_misery" found nothing that all can bear, and gave what hurts least."""
+
+    def to_dict(self) -> dict[str, Any]:
+        whole: dict[str, Any] = _GROUP_RECOMMENDATION.dump_python(self, mode="json")
+        return whole | {"request": self.request.to_dict()}
+
+
 _RECOMMENDATION: TypeAdapter[Recommendation] = TypeAdapter(Recommendation)
+_GROUP_RECOMMENDATION: TypeAdapter[GroupRecommendation] = TypeAdapter(GroupRecommendation)
 
 LOOSENED: Final = (
     "genres", "cuisine", "country", "creators", "people", "years", "length", "kcal", "spicy", "price",
@@ -139,6 +161,67 @@ class Recommender:
         blocked = await self._blocked(request, candidates, language)
         return Recommendation(request, picks, tuple(followups), trace, loosen, blocked)
 
+    async def recommend_group(
+        self,
+        request: Request,
+        tastes: Sequence[Taste],
+        *,
+        strategy: Strategy = "average",
+        count: int | None = None,
+        method: Method = 1,
+        seed: int = 0,
+        language: Language = "ko",
+    ) -> GroupRecommendation:
+        """Picks for several people at once, every one of which keeps the limits of each of them.
+
+        `count` is how many, if not as many as the request says. A group of nobody is one person of whom
+        nothing is known. Reasons speak of the request, and of what all members wish.
+        """
+        clock = _Clock()
+        tastes = tastes or (Taste(),)
+        request = request if count is None else replace(request, count=count)
+        limits, domain = together(tastes), request.domain
+        like = list((await self.items(request.like)).values())
+        liked = await histories(self.index, tastes, AFFINITY_ITEMS)
+        singles = [request] if domain else [replace(request, domain=each, count=1) for each in Domain]
+        gathered = [await gather_for(self.index, self.embedder, each, tastes, method) for each in singles]
+        clock.stop("gather")
+        ranked: list[Ranked] = []
+        found: list[tuple[Pick, Ranked]] = []
+        resigned = False
+        for single, pools in zip(singles, gathered, strict=True):
+            ordered, gave_in = rank_for(pools, single, tastes, liked, strategy, seed, like)
+            chosen = choose(ordered, single.count, seed)
+            known = common(tastes, ordered[0].item.domain) if ordered else limits
+            picks = await self._write(chosen, single, known, seed, language, position=len(found))
+            found += zip(picks, chosen, strict=True)
+            ranked += ordered
+            resigned |= gave_in
+        if domain is None:
+            found = sorted(found, key=lambda pair: -pair[1].score)[: request.count]
+        taken = [each for _, each in found]
+        candidates = [each.candidate for each in ranked]
+        clock.stop("rank")
+        left = [each.item for each in ranked if each not in taken]
+        followups = tuple(questions(left, request, language)) if domain else ()
+        loosen = await self._loosen(request, limits) if domain and not found else ()
+        blocked = await self._blocked(request, candidates, language) if domain else ()
+        clock.stop("suggest")
+        return GroupRecommendation(
+            request,
+            tuple(replace(pick, score=each.parts["group"]) for pick, each in found),
+            followups,
+            replace(
+                self._trace(method, seed, candidates, ranked, taken, clock), policy=f"{POLICY}.{strategy}"
+            ),
+            loosen,
+            blocked,
+            strategy,
+            tuple(each.parts["mean"] for each in taken),
+            tuple(each.parts["least"] for each in taken),
+            resigned,
+        )
+
     async def similar(self, item: str, request: Request) -> Request:
         """The request for what is like an item, of its domain."""
         hits = await self.index.get([item])
@@ -178,9 +261,12 @@ class Recommender:
         close = None if found else self.index.names.closest(text, ("creator", "person"))
         return list(dict.fromkeys(found)) or ([close.value] if close else [])
 
-    async def allergies_in(self, text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Allergens of the label list and other things to avoid that a text names, allergy or not."""
-        return await self._understander.allergies(text)
+    async def allergies_in(self, text: str, listed: bool = False) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Allergens of the label list and other things to avoid that a text names, allergy or not.
+
+        `listed` tells that the text answers what one must not eat: words that no list knows count too.
+        """
+        return await self._understander.allergies(text, listed)
 
     async def _of_each_domain(
         self, request: Request, taste: Taste, method: Method, seed: int, language: Language, clock: _Clock

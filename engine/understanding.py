@@ -73,10 +73,14 @@ class Understander:
         self._feelings = Feelings(embedder)
         self._intents = Intents()
 
-    async def allergies(self, text: str) -> Named:
-        """What may be an allergy by name in a text: ids of the label list, and of other things."""
+    async def allergies(self, text: str, listed: bool = False) -> Named:
+        """What may be an allergy by name in a text: ids of the label list, and of other things.
+
+        `listed` tells that the text answers what one must not eat: then a list's unknown words count too.
+        """
         mended, morphemes = await self._korean.analyse(normalize(text))
-        return self._allergies.named(mended.lower(), morphemes)
+        read = self._allergies.listed if listed else self._allergies.named
+        return read(mended.lower(), morphemes)
 
     async def understand(
         self,
@@ -97,24 +101,22 @@ class Understander:
         low = mended.lower()
         matches = self._lexicon.find(low, morphemes)
         numbers = _as_matches_of(quantities.find(low, this_year, domain))
-        named = meant(names.find(mended), [*matches, *numbers], low)
+        said_names = names.find(mended)
+        named = meant(said_names, [*matches, *numbers], low)
         domain, explicit = (domain, True) if domain else domain_of(low, matches, named)
         about = domain or (last.domain if last else None)  # tells what "짧은" is short of
         found = list(quantities.find(low, this_year, about))
         negated = self._negation.spans(low, [*matches, *_as_matches(named)])
         for number in _as_matches_of(found):
             negated |= self._negation.spans(low, [number])
+        eaten = [(name.start, name.end) for name in said_names if name.name.kind == "ingredient"]
         back = self._allergies.taken_back(low, morphemes)
-        refused = self._allergies.refused(low, morphemes)
+        refused = self._allergies.refused(low, morphemes, eaten)
         if back is not None:
-            fresh_allergies = low[: back[1][0]] + " " * (back[1][1] - back[1][0]) + low[back[1][1] :]
-            refused = self._allergies.refused(fresh_allergies, ())
+            still = low[: back[1][0]] + " " * (back[1][1] - back[1][0]) + low[back[1][1] :]
+            refused = self._allergies.refused(still, ())
         fresh = fill(low, matches, named, negated, domain, found, refused)
-        spoken = [(m.start, m.end) for m in (*matches, *numbers, *_as_matches(named))]
-        tired, unbearable = self._strange(low, morphemes, spoken)
-        if domain in (None, Domain.FOOD):
-            fresh = replace(fresh, avoid=union(fresh.avoid, unbearable))
-        if tired:
+        if tired := self._tired_of(low, morphemes, [*matches, *numbers, *_as_matches(named)]):
             out = fresh.exclude
             fresh = replace(fresh, exclude=replace(out, titles=union(out.titles, tired)))
         fresh = replace(fresh, text=self.search_text(mended))
@@ -176,25 +178,17 @@ class Understander:
             intent, fresh, pointed, titles, only, refines, mended, language, back[0] if back else None
         )
 
-    def _strange(
-        self, text: str, morphemes: Sequence[Morpheme], spoken: Sequence[tuple[int, int]]
-    ) -> tuple[list[str], list[str]]:
-        """Nouns that no list knows and that are turned down, and those of them that must not be eaten.
-
-        Whoever names an allergy that nobody thought of is believed by the word itself.
-        """
-        tired: list[str] = []
-        unbearable: list[str] = []
-        allergens = [(m.start, m.end) for m in self._allergies.found(text, morphemes)]
-        for noun in morphemes:
-            known = any(low < noun.end and noun.start < high for low, high in (*spoken, *allergens))
-            if noun.tag not in ("NNG", "NNP") or known or noun.form in self._plain:
-                continue
-            if self._allergies.follows(text, noun.end):
-                unbearable.append(noun.form)
-            elif self._negation.follows(text, noun.end):
-                tired.append(noun.form)
-        return tired, unbearable
+    def _tired_of(self, text: str, morphemes: Sequence[Morpheme], known: Sequence[Match]) -> list[str]:
+        """Nouns that no list knows and that are turned down: titles that hold one are left out."""
+        taken = [*known, *self._allergies.found(text, morphemes)]
+        return [
+            noun.form
+            for noun in morphemes
+            if noun.tag in ("NNG", "NNP")
+            and noun.form not in self._plain
+            and not any(match.start < noun.end and noun.start < match.end for match in taken)
+            and self._negation.follows(text, noun.end)
+        ]
 
     def search_text(self, text: str) -> str:
         """The text without the words that only ask, for searching."""

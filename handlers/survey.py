@@ -203,12 +203,12 @@ async def _read(room: Room, question: Question, text: str) -> list[str]:
     """Typed words as answers: names as the catalog spells them, allergies as the lexicon names them."""
     if question.kind == "people":
         return room.engine.people_in(text)
-    if question.field == "allergens":
-        labels, others = await room.engine.allergies_in(text)
-        if labels or others:
-            return [*labels, *(f"other.{name}" for name in others)]
     said = await room.engine.understand(text, this_year=room.today.year)
     asks = said.intent != "recommend" or said.request.text != said.text
+    if question.field == "allergens" and (not asks or any(await room.engine.allergies_in(text))):
+        labels, others = await room.engine.allergies_in(text, listed=True)
+        if labels or others:
+            return [*labels, *(f"other.{name}" for name in others)]
     if asks or (question.field and said.request.domain in (Domain.BOOK, Domain.MOVIE)):
         return []
     return [f"other.{text}" if question.field == "allergens" else text]
