@@ -76,7 +76,9 @@ class Script:
         self._run = uuid.uuid4().hex[:8]
         self._terminal = Console(file=out, width=CARD_WIDTH, highlight=False, color_system=None)
 
-    async def send(self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None) -> str:
+    async def send(
+        self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None, person_id: str
+    ) -> str:
         line, user = self._line_of(turn_id)
         if self._json:
             print(json.dumps(as_object(reply, line, user), ensure_ascii=False), file=self._out, flush=True)
@@ -139,7 +141,9 @@ class Terminal:
         self._choices: tuple[Choice, ...] = ()
         self._words = phrases("ko")
 
-    async def send(self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None) -> str:
+    async def send(
+        self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None, person_id: str
+    ) -> str:
         if reply.choices or reply.cards:
             self._choices = reply.choices
         render(self._out, reply, self._words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 from data.item import Domain
 from engine.intent import FEEDBACK, SMALL_TALK
@@ -29,6 +30,8 @@ COMMANDS: dict[str, Callable[[Turn, Room], Replies]] = {
     "allergies": limits.show,
 }
 DOMAIN_COMMANDS = {"book": Domain.BOOK, "movie": Domain.MOVIE, "food": Domain.FOOD}
+HEEDED = frozenset({"start"})
+"""Commands that change something, and so are carried out even where nobody waits for their reply."""
 STOP_WORDS = frozenset({"그만", "멈춰", "스톱", "중지", "stop", "cancel", "취소"})
 
 
@@ -84,11 +87,44 @@ async def _text(turn: Turn, room: Room, text: str) -> Replies:
         async for reply in typed:
             yield reply
         return
-    last = room.session.get("request")
-    said = await _understand(room, clean, last=Request.from_dict(last) if last else None)
-    room.session["language"] = said.language
-    async for reply in _understood(turn, room, said):
+    async for reply in _understood(turn, room, await _hear(room, clean)):
         yield reply
+
+
+async def heed(turn: Turn, room: Room) -> None:
+    """Keep what a turn told whose answer nobody waits for any more: limits, the wish, an opinion.
+
+    The talk goes on from there as if it had been answered, with nothing shown.
+    """
+    match turn.payload:
+        case Text(text=text) if clean := normalize(text):
+            if clean.startswith("/"):
+                name, _, argument = clean[1:].partition(" ")
+                await heed(replace(turn, payload=Command(name.lower(), argument)), room)
+                return
+            said = await _hear(room, clean)
+            if said.intent in FEEDBACK:
+                await _silently(_understood(turn, room, said))
+            elif said.intent == "recommend" and not said.only_title:
+                room.session["request"] = said.request.to_dict()
+        case Command(name=name, argument=argument) if name in DOMAIN_COMMANDS and normalize(argument):
+            said = await _understand(room, normalize(argument), domain=DOMAIN_COMMANDS[name])
+            room.session["request"] = said.request.to_dict()
+        case Command(name=name) if name in HEEDED:
+            await _silently(_command(turn, room, turn.payload))
+
+
+async def _silently(replies: Replies) -> None:
+    async for _ in replies:
+        pass
+
+
+async def _hear(room: Room, text: str) -> Understanding:
+    """What a text asks for in the light of the last request; the talk goes on in its language."""
+    last = room.session.get("request")
+    said = await _understand(room, text, last=Request.from_dict(last) if last else None)
+    room.session["language"] = said.language
+    return said
 
 
 async def _understand(

@@ -57,7 +57,9 @@ class Stage:
         self.delivery = app.delivery(self)
         self.shown: dict[str, list[Reply]] = defaultdict(list)
 
-    async def send(self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None) -> str:
+    async def send(
+        self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None, person_id: str
+    ) -> str:
         self.shown[turn_id].append(reply)
         return message_id or f"m{len(self.shown)}"
 

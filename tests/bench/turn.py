@@ -37,7 +37,9 @@ class Silent:
 
     name = "bench"
 
-    async def send(self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None) -> str:
+    async def send(
+        self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None, person_id: str
+    ) -> str:
         return message_id or uuid.uuid4().hex
 
 
