@@ -78,6 +78,7 @@ async def post(
     slot: str,
     body: str,
     exposure_id: str | None = None,
+    person_id: str = "",
 ) -> None:
     """Let `body` be what the slot of that chat shows next, in place of a version not sent yet."""
     seq = await connection.scalar(select(func.coalesce(func.max(outbox.c.seq), 0) + 1))
@@ -85,6 +86,7 @@ async def post(
         "turn_id": turn_id,
         "body": body,
         "exposure_id": exposure_id,
+        "person_id": person_id,
         "seq": seq,
         "posted_at": time.time(),
     }
