@@ -27,9 +27,10 @@ from data.item import Allergen, Domain, Item
 from engine.allergies import avoided
 from engine.taste import Question, survey
 from engine.writing import Writer
+from handlers import consent
+from handlers.answers import Answers, agree, answers, keep, remember_all, told_limits
 from handlers.room import Room
 from handlers.turn import Choice, Reply, Turn, number
-from storage import taste, users
 
 PAGE: Final = 9
 TYPED_LENGTH: Final = 40
@@ -40,8 +41,6 @@ NONE: Final = frozenset(
     {"없어", "없어요", "없음", "없습니다", "아니", "아니요", "아뇨", "no", "none", "nothing"}
 )
 
-Answers = dict[str, list[str]]
-
 
 async def begin(turn: Turn, room: Room, domain: Domain | None) -> AsyncIterator[Reply]:
     """Start or take up a survey; without a domain, ask which."""
@@ -49,7 +48,7 @@ async def begin(turn: Turn, room: Room, domain: Domain | None) -> AsyncIterator[
         say = room.words.say
         choices = tuple(Choice(say(f"button.survey_of.{d}"), f"survey:{d}", 1) for d in Domain)
         yield Reply(text=say("survey.which"), choices=choices)
-    elif room.user.consent is None and "consent" not in room.session:
+    elif room.user.consent is None:
         yield _consent(room, domain)
     else:
         yield await _next(room, domain)
@@ -74,6 +73,10 @@ async def press(turn: Turn, room: Room, data: str) -> AsyncIterator[Reply]:
     key, _, rest = rest.partition(":")
     verb, _, value = rest.partition(":")
     if key == "consent":
+        if verb != "yes" and room.user.consent:  # an old button: what is remembered goes only after asking
+            async for reply in consent.ask(turn, room):
+                yield reply
+            return
         agree(room, verb == "yes")
         yield await _next(room, domain)
         return
@@ -151,39 +154,12 @@ async def typed_answer(turn: Turn, room: Room, text: str) -> AsyncIterator[Reply
 
 async def remember(turn: Turn, room: Room) -> AsyncIterator[Reply]:
     """Keep the allergies told in this talk for good: pressing the button is the consent."""
-    limits = room.session.get("limits", {})
-    told = [*limits.get("allergens", ()), *(f"other.{name}" for name in limits.get("avoid", ()))]
-    if not told:
+    allergies, _ = told_limits(room)
+    if not allergies:
         yield Reply(text=room.words.say("chat.stale"))
         return
-    given = await answers(room, Domain.FOOD)
-    agree(room, True)
-    keep(room, Domain.FOOD, given | {"allergies": list(dict.fromkeys((*given.get("allergies", ()), *told)))})
+    await remember_all(room)
     yield Reply(text=room.words.say("chat.allergy_kept"))
-
-
-def agree(room: Room, consent: bool) -> None:
-    """Keep whether moods, body states and allergies may be remembered; what this talk holds goes along."""
-    room.session["consent"] = consent
-    room.write(users.set_consent, room.user.id, consent)
-    if consent:
-        for domain, given in room.session.pop("answers", {}).items():
-            room.write(taste.save_answers, room.user.id, domain, given)
-
-
-async def answers(room: Room, domain: Domain) -> Answers:
-    """What was answered so far, remembered or in this talk."""
-    remembered: dict[str, Answers] = await room.read(taste.answers, room.user.id)
-    return {**remembered.get(domain, {}), **room.session.get("answers", {}).get(domain, {})}
-
-
-def keep(room: Room, domain: Domain, given: Answers) -> None:
-    """Keep the answers of a domain: for good with consent, else in this talk."""
-    if room.session.get("consent", room.user.consent):
-        room.write(taste.save_answers, room.user.id, str(domain), given)
-        room.session.get("answers", {}).pop(domain, None)
-    else:
-        room.session.setdefault("answers", {})[str(domain)] = given
 
 
 async def _take(room: Room, domain: Domain, place: int, values: list[str]) -> AsyncIterator[Reply]:
@@ -286,7 +262,7 @@ async def _summary(room: Room, domain: Domain, given: Answers) -> Reply:
         choices.append(
             Choice(say("button.change", name=name), f"survey:{domain}:{question.id}:ask", 2 + place // 3)
         )
-    if not room.session.get("consent", room.user.consent):
+    if not room.user.consent:
         lines.append(say("survey.this_talk"))
     return Reply(text="\n".join(lines), slot=_slot(domain), choices=tuple(choices))
 
