@@ -74,7 +74,8 @@ class App:
         return datetime.datetime.now(ZoneInfo(self.settings.timezone)).date()
 
     def _room(self, turn: Turn, user: User, session: dict[str, Any]) -> Room:
-        return Room(self.database, user, session, self.engine, self.today(), turn.person.locale)
+        operator = (turn.chat.platform, turn.person.id) in self.settings.admins
+        return Room(self.database, user, session, self.engine, self.today(), turn.person.locale, operator)
 
 
 @asynccontextmanager

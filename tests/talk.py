@@ -74,6 +74,8 @@ class Someone:
         self.stage, self.name, self.locale = stage, name, locale
         self.chat = "home"
         self.turns = 0
+        self.ahead = 0.0
+        """Seconds that this person's clock is ahead of the bot's."""
         self.last = Answer(())
 
     async def sends(self, payload: Payload) -> Answer:
@@ -81,7 +83,7 @@ class Someone:
         turn_id = f"{self.name}.{self.turns}"
         chat = Chat(self.stage.name, f"{self.name}@{self.chat}")
         person = Person(self.name, locale=self.locale)
-        assert await self.stage.delivery.take(Turn(turn_id, chat, person, payload, time.time()))
+        assert await self.stage.delivery.take(Turn(turn_id, chat, person, payload, time.time() + self.ahead))
         await self.stage.delivery.settle()
         self.last = Answer(tuple(self.stage.shown[turn_id]))
         return self.last
