@@ -21,9 +21,10 @@ from engine.index import Index
 from engine.korean import Korean
 from engine.recommender import Recommender
 from handlers import router
+from handlers.memory import TALK_SECONDS
 from handlers.room import Room
 from handlers.turn import Reply, Turn
-from storage import items, mail
+from storage import items, mail, sessions
 from storage.database import Database
 from storage.users import User
 
@@ -75,7 +76,10 @@ class App:
 
     def _room(self, turn: Turn, user: User, session: dict[str, Any]) -> Room:
         operator = (turn.chat.platform, turn.person.id) in self.settings.admins
-        return Room(self.database, user, session, self.engine, self.today(), turn.person.locale, operator)
+        return Room(
+            self.database, user, session, self.engine, self.today(), turn.person.locale,
+            self.settings.timezone, operator,
+        )  # fmt: skip
 
 
 @asynccontextmanager
@@ -110,6 +114,7 @@ async def opened(
     async with parts(settings) as app:
         async with app.database.writing() as connection:
             await mail.purge(connection, time.time() - MAIL_KEPT_SECONDS)
+            await sessions.purge_guests(connection, time.time() - TALK_SECONDS)
         if await jobs.stale(app.database, app.embedder) is not None:
             await jobs.build_index(app.database, app.index, app.embedder, progress)
         else:

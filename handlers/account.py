@@ -11,8 +11,8 @@ from data.item import Domain
 from engine.lexicon import read
 from engine.taste import survey, taste_of
 from engine.text import normalize
-from handlers.answers import limit_names
-from handlers.recommend import known_taste
+from handlers import memory
+from handlers.limits import all_of
 from handlers.room import Room
 from handlers.turn import Attachment, Choice, Reply, Turn
 from storage import account, taste, users
@@ -29,8 +29,8 @@ async def profile(turn: Turn, room: Room) -> AsyncIterator[Reply]:
     held = await room.read(account.counts, user.id)
     events = [(event.kind, event.item_id) for event in await room.read(taste.events, user.id)]
     known = taste_of(answers, events)
-    remembered = limit_names(room.words, known)
-    told = [name for name in limit_names(room.words, await known_taste(room)) if name not in remembered]
+    remembered = all_of(room, known)
+    told = [name for name in all_of(room, await memory.known_taste(room)) if name not in remembered]
     answered = [
         survey(domain).titles[room.language]
         for domain in Domain
@@ -51,7 +51,9 @@ async def profile(turn: Turn, room: Room) -> AsyncIterator[Reply]:
     choices = (
         Choice(say("button.language"), "lang", 1),
         Choice(say(f"button.consent_{'off' if user.consent else 'on'}"), "consent", 1),
-        Choice(say("button.allergies"), "survey:food:allergies:ask", 2),
+        Choice(say(f"button.guest_{'off' if user.guest else 'on'}"), "guest", 1),
+        Choice(say("button.change_allergies"), "survey:food:allergies:ask", 2),
+        Choice(say("button.persona"), "persona", 2),
         Choice(say("button.surveys"), "survey", 2),
         Choice(say("button.inquiry"), "inquiry", 3),
         Choice(say("button.export"), "export", 3),

@@ -16,7 +16,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from engine.taste import taste_of
-from handlers.answers import agree, limit_names, remember_all
+from handlers import memory
+from handlers.limits import all_of
 from handlers.recommend import discreet
 from handlers.room import Room
 from handlers.turn import Choice, Reply, Turn
@@ -26,6 +27,9 @@ from storage import account, taste
 async def ask(turn: Turn, room: Room) -> AsyncIterator[Reply]:
     """What consent means and what would be remembered; or, where it was given, what would be deleted."""
     say = room.words.say
+    if room.user.guest and not room.user.consent:
+        yield _guest(room)
+        return
     if not room.user.consent:
         choices = (
             Choice(say("button.consent_yes"), "consent:yes", 1),
@@ -68,12 +72,15 @@ def press(turn: Turn, room: Room, verb: str) -> AsyncIterator[Reply] | None:
 
 
 async def _give(turn: Turn, room: Room) -> AsyncIterator[Reply]:
-    await remember_all(room)
+    if room.user.guest:
+        yield _guest(room)
+        return
+    await memory.remember_talk(room)
     yield _done(room, "consent.given")
 
 
 async def _refuse(turn: Turn, room: Room) -> AsyncIterator[Reply]:
-    agree(room, False)
+    memory.agree(room, False)
     yield _done(room, "consent.refused")
 
 
@@ -83,7 +90,7 @@ async def _stay(turn: Turn, room: Room) -> AsyncIterator[Reply]:
 
 async def _erase(turn: Turn, room: Room) -> AsyncIterator[Reply]:
     limits = await _remembered_limits(room)
-    agree(room, False)
+    memory.agree(room, False)
     room.write(account.make_discreet, room.user.id, discreet)
     say = room.words.say
     lines = [say("consent.erased"), say("consent.unsafe", names=", ".join(limits)) if limits else ""]
@@ -91,7 +98,15 @@ async def _erase(turn: Turn, room: Room) -> AsyncIterator[Reply]:
 
 
 async def _remembered_limits(room: Room) -> list[str]:
-    return limit_names(room.words, taste_of(await room.read(taste.answers, room.user.id), ()))
+    return all_of(room, taste_of(await room.read(taste.answers, room.user.id), ()))
+
+
+def _guest(room: Room) -> Reply:
+    """Nothing is remembered of a guest: to agree, somebody has to be one no longer."""
+    say = room.words.say
+    return Reply(
+        text=say("consent.guest"), choices=(Choice(say("button.guest_off"), "guest", 1),), private=True
+    )
 
 
 def _done(room: Room, key: str) -> Reply:

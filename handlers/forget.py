@@ -90,6 +90,8 @@ async def _left(turn: Turn, room: Room, words: Phrases) -> AsyncIterator[Reply]:
     nothing = not any(held.values())
     lines = [words.say("forget.left"), *_listed(words, held)]
     lines.append(words.say("forget.nothing_left" if nothing else "forget.new_since"))
+    if set(room.session) <= {"at"}:  # nor leaves the question a talk behind
+        room.session.clear()
     again = () if nothing else (Choice(words.say("button.forget"), "forget", 1),)
     yield Reply(text="\n".join(lines), choices=again, private=True)
 

@@ -32,7 +32,7 @@ def spoken(user: User, session: Mapping[str, Any], locale: str) -> Language:
 @dataclass(slots=True)
 class Room:
     """One turn's room. `session` is this person's talk in this chat, JSON-able, stored when the turn ends;
-    `operator` tells that the person runs this bot."""
+    `timezone` is the IANA name of the zone that `today` is of; `operator` tells that the person runs this bot."""
 
     database: Database
     user: User
@@ -40,12 +40,18 @@ class Room:
     engine: Recommender
     today: date
     locale: str = ""
+    timezone: str = "Asia/Seoul"
     operator: bool = False
     writes: list[Write] = field(default_factory=list)
 
     @property
     def language(self) -> Language:
         return spoken(self.user, self.session, self.locale)
+
+    @property
+    def consent(self) -> bool:
+        """Whether moods, body states and allergies may be remembered."""
+        return bool(self.user.consent) and not self.user.guest
 
     @property
     def words(self) -> Phrases:

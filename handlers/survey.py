@@ -27,8 +27,8 @@ from data.item import Allergen, Domain, Item
 from engine.allergies import avoided
 from engine.taste import Question, survey
 from engine.writing import Writer
-from handlers import consent
-from handlers.answers import Answers, agree, answers, keep, remember_all, told_limits
+from handlers import consent, memory
+from handlers.memory import Answers
 from handlers.room import Room
 from handlers.turn import Choice, Reply, Turn, number
 
@@ -48,7 +48,7 @@ async def begin(turn: Turn, room: Room, domain: Domain | None) -> AsyncIterator[
         say = room.words.say
         choices = tuple(Choice(say(f"button.survey_of.{d}"), f"survey:{d}", 1) for d in Domain)
         yield Reply(text=say("survey.which"), choices=choices)
-    elif room.user.consent is None:
+    elif room.user.consent is None and not room.user.guest:
         yield _consent(room, domain)
     else:
         yield await _next(room, domain)
@@ -77,7 +77,7 @@ async def press(turn: Turn, room: Room, data: str) -> AsyncIterator[Reply]:
             async for reply in consent.ask(turn, room):
                 yield reply
             return
-        agree(room, verb == "yes")
+        memory.agree(room, verb == "yes")
         yield await _next(room, domain)
         return
     asked = survey(domain)
@@ -95,7 +95,7 @@ async def press(turn: Turn, room: Room, data: str) -> AsyncIterator[Reply]:
                 yield stale
                 return
             given |= {key: _toggled(given.get(key, []), value, question.kind != "single")}
-            keep(room, domain, given)
+            memory.keep_answers(room, domain, given)
             if question.kind == "single":
                 yield await _after(room, domain, place, given)
             else:
@@ -105,7 +105,7 @@ async def press(turn: Turn, room: Room, data: str) -> AsyncIterator[Reply]:
         case "skip" | "next":
             if verb == "skip":
                 given |= {key: []}
-                keep(room, domain, given)
+                memory.keep_answers(room, domain, given)
             yield await _after(room, domain, place, given)
         case "back":
             yield await _ask(room, domain, max(0, place - 1), given, 0)
@@ -154,12 +154,17 @@ async def typed_answer(turn: Turn, room: Room, text: str) -> AsyncIterator[Reply
 
 async def remember(turn: Turn, room: Room) -> AsyncIterator[Reply]:
     """Keep the allergies told in this talk for good: pressing the button is the consent."""
-    allergies, _ = told_limits(room)
-    if not allergies:
+    limits = room.session.get("limits", {})
+    if room.user.guest or not (limits.get("allergens") or limits.get("avoid")):
         yield Reply(text=room.words.say("chat.stale"))
         return
-    await remember_all(room)
+    await memory.remember_talk(room)
     yield Reply(text=room.words.say("chat.allergy_kept"))
+
+
+async def answers(room: Room, domain: Domain) -> Answers:
+    """What was answered so far, remembered or in this talk."""
+    return (await memory.survey_answers(room)).get(domain, {})
 
 
 async def _take(room: Room, domain: Domain, place: int, values: list[str]) -> AsyncIterator[Reply]:
@@ -168,7 +173,7 @@ async def _take(room: Room, domain: Domain, place: int, values: list[str]) -> As
     earlier = given.get(question.id, [])
     several = question.kind != "single"
     given |= {question.id: list(dict.fromkeys((*earlier, *values))) if several else values[:1]}
-    keep(room, domain, given)
+    memory.keep_answers(room, domain, given)
     if several and values:
         yield await _ask(room, domain, place, given, _page_of(room))
     else:
@@ -262,7 +267,7 @@ async def _summary(room: Room, domain: Domain, given: Answers) -> Reply:
         choices.append(
             Choice(say("button.change", name=name), f"survey:{domain}:{question.id}:ask", 2 + place // 3)
         )
-    if not room.user.consent:
+    if not room.consent:
         lines.append(say("survey.this_talk"))
     return Reply(text="\n".join(lines), slot=_slot(domain), choices=tuple(choices))
 

@@ -114,10 +114,38 @@ async def test_the_profile_tells_what_is_remembered_from_what_is_said_in_this_ta
     await person.says("새우 알레르기 있어. 저녁 뭐 먹지")
     await person.says("/profile")
     text = person.last.text
-    assert KO.say("profile.limits", names="달걀") in text
-    assert KO.say("profile.limits_told", names="새우") in text
+    assert KO.say("profile.limits", names="달걀, 새우") in text
     assert KO.say("profile.surveys", names="음식 취향") in text
     assert KO.say("profile.consent.on") in text
+    other = someone("b")
+    await other.presses("survey:food:consent:no")
+    await other.presses("survey:food:allergies:pick:egg")
+    await other.presses("survey:food:allergies:later")
+    await other.says("새우 알레르기 있어. 저녁 뭐 먹지")
+    text = (await other.commands("profile")).text
+    assert KO.say("profile.limits_told", names="달걀, 새우") in text
+    assert KO.say("profile.surveys", names="음식 취향") in text
+    assert KO.say("profile.consent.off") in text
+    other.chat = "elsewhere"
+    assert KO.say("profile.no_limits") in (await other.commands("profile")).text
+
+
+async def test_a_guest_is_told_so_and_agrees_to_nothing(someone: People) -> None:
+    """Keeps away what a guest says from the tables, by a button that promises to remember it."""
+    person = someone()
+    await person.commands("guest")
+    profile = await person.commands("profile")
+    assert KO.say("profile.guest.on") in profile.text
+    assert KO.say("button.guest_off") in profile.labels
+    await person.says("우울한데 땅콩 알레르기 있어. 저녁 뭐 먹지")
+    assert KO.say("button.remember_allergy") not in person.last.labels
+    for data in ("consent", "consent:yes"):
+        assert (await person.presses(data)).text == KO.say("consent.guest")
+    assert (await person.presses("remember:allergies")).text == STALE
+    await person.commands("survey", "food")
+    assert person.last.text != KO.say("survey.consent")
+    assert (await known(person)).consent is None
+    assert await answered(person) == {}
 
 
 async def test_the_profile_counts_what_stands(someone: People) -> None:
@@ -132,7 +160,7 @@ async def test_the_profile_counts_what_stands(someone: People) -> None:
 async def test_every_button_of_the_profile_leads_somewhere(someone: People) -> None:
     person = someone()
     profile = await person.commands("profile")
-    assert len(profile.choices) == 7
+    assert len(profile.choices) == 9
     for choice in profile.choices:
         assert len(choice.data) <= 40
         answer = await person.presses(choice.data)
@@ -341,6 +369,7 @@ async def test_being_forgotten_is_asked_done_and_proved(someone: People) -> None
     zeros = [KO.say(f"forget.subject.{subject}", count=0) for subject in before]
     assert person.last.text.splitlines()[1:-1] == zeros
     assert person.last.text.endswith(KO.say("forget.nothing_left"))
+    assert (await counted(person))["sessions"] == 0, "nor does the check leave anything"
     user = await known(person)
     assert (user.consent, user.language) == (None, None)
     assert (await person.presses(f"fb:like:{wish.exposure}:1")).text == STALE
