@@ -91,9 +91,10 @@ class App:
         return datetime.datetime.now(ZoneInfo(self.settings.timezone)).date()
 
     def _room(self, turn: Turn, user: User, session: dict[str, Any]) -> Room:
+        operator = (turn.chat.platform, turn.person.id) in self.settings.admins
         return Room(
             self.database, user, session, self.engine, self.today(), turn.person.locale,
-            self.settings.timezone,
+            self.settings.timezone, operator,
         )  # fmt: skip
 
 

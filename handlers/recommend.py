@@ -34,7 +34,7 @@ SHOWN_KEPT = 300
 REFUSED_NAMED = 4
 """How many allergies are repeated before the picks: a group such as seafood has many."""
 FEEDBACK = (("like", "👍"), ("dislike", "👎"), ("seen", "👀"), ("save", "🔖"), ("never", "🚫"))
-SENSITIVE: dict[str, Any] = {"text": "", "moods": (), "body": (), "allergens": (), "avoid": ()}
+SENSITIVE = frozenset({"text", "moods", "body", "allergens", "avoid"})
 """Fields of a request that are stored only with consent."""
 
 
@@ -120,10 +120,10 @@ async def answer(
         "focus": None,
         "shown": (room.session.get("shown", []) + [[pick.id, turn.at] for pick in found.picks])[-SHOWN_KEPT:],
     }
-    stored = found if room.consent else _discreet(found)
+    body = replace(found, request=replace(found.request, exclude=request.exclude)).to_dict()
     memory.show(
         turn, room, exposure, str(request.domain or ""), [pick.id for pick in found.picks],
-        replace(stored, request=replace(stored.request, exclude=request.exclude)).to_dict(),
+        body if room.consent else discreet(body),
     )  # fmt: skip
     yield Reply(
         text=introduction(room.words, request, known, found),
@@ -166,20 +166,21 @@ def _choices(room: Room, found: Recommendation, exposure: str, told_allergy: boo
         Choice(question.label, f"ask:{exposure}:{question.data}", row) for question in found.followups
     ]
     choices.append(Choice(say("button.more"), f"more:{exposure}", row + 1))
-    if told_allergy and room.user.consent is None:
+    if told_allergy and room.user.consent is None and not room.user.guest:
         choices.append(Choice(say("button.remember_allergy"), "remember:allergies", row + 1))
     for place in range(1, len(found.picks) + 1):
         choices += feedback_choices(exposure, place, row + 1 + place, place)
     return tuple(choices)
 
 
-def _discreet(found: Recommendation) -> Recommendation:
+def discreet(body: dict[str, Any]) -> dict[str, Any]:
     """What is stored of an answer without consent: nothing of the person's mood, body or allergies."""
-    picks = tuple(
-        replace(pick, grounds=tuple(g for g in pick.grounds if not g.startswith(("moods.", "body."))))
-        for pick in found.picks
-    )
-    return replace(found, picks=picks, request=replace(found.request, **SENSITIVE))
+    request = {name: value for name, value in body.get("request", {}).items() if name not in SENSITIVE}
+    picks = [
+        pick | {"grounds": [g for g in pick.get("grounds", ()) if not g.startswith(("moods.", "body."))]}
+        for pick in body.get("picks", ())
+    ]
+    return body | {"request": request, "picks": picks}
 
 
 def introduction(words: Phrases, request: Request, known: Taste, found: Recommendation) -> str:

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from functools import partial
 
 from data.item import Domain
 from engine.intent import FEEDBACK, SMALL_TALK
 from engine.request import Request
 from engine.text import MAX_CHARS, normalize
 from engine.understanding import Understanding
-from handlers import feedback, history, item, limits, memory, persona, recommend, start, survey
+from handlers import (
+    account,
+    admin,
+    consent,
+    feedback,
+    forget,
+    history,
+    inquiry,
+    item,
+    limits,
+    memory,
+    persona,
+    recommend,
+    start,
+    survey,
+)  # fmt: skip
 from handlers.room import Room
 from handlers.turn import Command, Location, Press, Reply, Text, Turn, number
 from storage.exposures import Exposure
@@ -22,6 +38,10 @@ COMMANDS: dict[str, Callable[[Turn, Room], Replies]] = {
     "help": start.help_,
     "saved": feedback.saved,
     "more": recommend.more,
+    "profile": account.profile,
+    "consent": consent.ask,
+    "export": account.export,
+    "forget": forget.ask,
     "taste": persona.show,
     "persona": persona.show,
     "history": history.show,
@@ -29,6 +49,25 @@ COMMANDS: dict[str, Callable[[Turn, Room], Replies]] = {
     "guest": start.guest,
     "allergies": limits.show,
 }
+WORDED_COMMANDS: dict[str, Callable[[Turn, Room, str], Replies]] = {
+    "lang": account.language,
+    "language": account.language,
+    "inquiry": inquiry.begin,
+    "answer": admin.answer,
+}
+"""Commands whose handler gets what followed them."""
+ABOUT_ONESELF: dict[str, Callable[[Turn, Room], Replies]] = {
+    "profile": account.profile,
+    "consent": consent.ask,
+    "export": account.export,
+    "forget": forget.ask,
+    "language": account.language,
+    "korean": partial(account.language, wanted="ko"),
+    "english": partial(account.language, wanted="en"),
+    "inquiry": inquiry.begin,
+    "inquiries": inquiry.mine,
+}
+"""By the intent of a text."""
 DOMAIN_COMMANDS = {"book": Domain.BOOK, "movie": Domain.MOVIE, "food": Domain.FOOD}
 HEEDED = frozenset({"start"})
 """Commands that change something, and so are carried out even where nobody waits for their reply."""
@@ -51,10 +90,23 @@ def is_stop(turn: Turn) -> bool:
             return False
 
 
+def typed_command(text: str) -> Command | None:
+    """The command that a text is; what follows its name is left as it was written."""
+    clean, words = normalize(text), text.split(maxsplit=1)
+    if not (clean.startswith("/") and clean[1:2].isalpha()):
+        return None
+    return Command(clean[1:].split()[0].lower(), words[1] if len(words) > 1 else "")
+
+
 async def handle(turn: Turn, room: Room) -> Replies:
     """The replies to one turn, from the conversation that it belongs to."""
     memory.enter(turn, room)
+    awaited = inquiry.awaited(turn, room)
     match turn.payload:
+        case Text(text=text) if (command := typed_command(text)) is not None:
+            replies = handle(replace(turn, payload=command), room)
+        case Text(text=text) if awaited:
+            replies = inquiry.cancel(turn, room) if is_stop(turn) else inquiry.begin(turn, room, text)
         case Text(text=text):
             replies = _text(turn, room, text)
         case Command():
@@ -75,13 +127,12 @@ async def _text(turn: Turn, room: Room, text: str) -> Replies:
         async for reply in start.unclear(turn, room, "empty"):
             yield reply
         return
-    if clean.startswith("/") and len(clean) > 1 and clean[1].isalpha():
-        name, _, argument = clean[1:].partition(" ")
-        async for reply in _command(turn, room, Command(name.lower(), argument)):
-            yield reply
-        return
     if len(text) > MAX_CHARS:
         yield Reply(text=room.words.say("chat.too_long"), slot=f"{turn.id}.long")
+    if (sure := forget.typed_answer(turn, room, clean)) is not None:
+        async for reply in sure:
+            yield reply
+        return
     answering = room.session.get("survey") and not is_stop(turn)
     if answering and (typed := await survey.typed_answer(turn, room, clean)) is not None:
         async for reply in typed:
@@ -141,6 +192,8 @@ async def _understood(turn: Turn, room: Room, said: Understanding) -> Replies:
     intent = said.intent
     if intent in SMALL_TALK:
         replies = start.help_(turn, room) if intent == "help" else start.small_talk(turn, room, intent)
+    elif intent in ABOUT_ONESELF:
+        replies = ABOUT_ONESELF[intent](turn, room)
     elif intent == "survey":
         replies = survey.begin(turn, room, said.request.domain)
     elif intent == "saved":
@@ -198,6 +251,10 @@ async def _understood(turn: Turn, room: Room, said: Understanding) -> Replies:
 async def _command(turn: Turn, room: Room, command: Command) -> Replies:
     if command.name in COMMANDS:
         replies = COMMANDS[command.name](turn, room)
+    elif command.name in WORDED_COMMANDS:
+        replies = WORDED_COMMANDS[command.name](turn, room, command.argument)
+    elif command.name == "inquiries":
+        replies = admin.listing(turn, room) if room.operator else inquiry.mine(turn, room)
     elif command.name in DOMAIN_COMMANDS:
         domain = DOMAIN_COMMANDS[command.name]
         if normalize(command.argument):
@@ -228,6 +285,18 @@ async def _press(turn: Turn, room: Room, data: str) -> Replies:
             replies = survey.remember(turn, room)
         case "help":
             replies = start.help_(turn, room)
+        case "profile" | "export" if not rest:
+            replies = COMMANDS[kind](turn, room)
+        case "consent":
+            replies = consent.press(turn, room, rest)
+        case "forget":
+            replies = forget.press(turn, room, rest)
+        case "lang" if rest in ("", "ko", "en", account.AUTOMATIC):
+            replies = account.language(turn, room, rest)
+        case "inquiry":
+            replies = inquiry.press(turn, room, rest)
+        case "inq":
+            replies = admin.press(turn, room, rest)
         case "say":
             examples = room.words.variants("help.examples")
             if (place := number(rest)) is not None and place < len(examples):
