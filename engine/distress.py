@@ -1,81 +1,78 @@
 """Whether a text speaks of self-harm: one's own, somebody else's, or a death by it.
 
-Rules over the word list `data/lexicon/care.toml`, whose head says how it is written. Needs neither the index
-nor the analyser, so that it answers before they are ready. Where a text may or may not mean it, it counts:
-a warm word costs little. Knows nothing of what is then said.
+Rules over the word list `data/lexicon/care.toml`. Needs neither the index nor the analyser, so that it answers
+before they are ready. Where a text may or may not mean it, it counts: a warm word costs little. Knows nothing
+of what is then said.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any, Final, Literal
 
 from engine.lexicon import read
+from engine.templates import LETTERS, English, Korean, Templates
 from engine.text import normalize, squeeze
 
 Concern = Literal["self", "other", "loss"]
-"""Who is meant: whoever wrote it, somebody that they know, or somebody who died of it."""
+"""Who is meant: whoever wrote it, somebody whom they know, or somebody who died of it."""
 
-READ_CHARS: Final = 20_000
-"""How much of a text is read: more than any platform lets one write, as the worst may stand at the end."""
-GAP_SYLLABLES: Final = 12
-GAP_WORDS: Final = 6
+READ_CHARS: Final = 5_000
+"""How much of a text is read: more than a platform lets one write, as the worst may stand at the end."""
 
-_LETTER: Final = "\u1100-\u1112\u1161-\u1175"
-_NOT_KOREAN: Final = re.compile(rf"[^가-힣{_LETTER}0-9]+")
+Span = tuple[int, int]
+
+_LONE_LETTERS: Final = re.compile(rf"[{LETTERS}]+")
 _DIGITS: Final = re.compile("[0-9]+")
-_OWN: Final = re.compile(r"\b(my|him|her|them) (self|selves)\b")
-_LONE_LETTERS: Final = re.compile(rf"[{_LETTER}]+")
 _TYPED: Final = re.compile("([ㄱ-ㅎ])([ㅏ-ㅣ])([ㄱ-ㅎ](?![ㅏ-ㅣ]))?")
 """A syllable whose letters were typed apart: ㅈㅏ, ㅅㅏㄹ."""
-_SPELT: Final = re.compile(r"(?<![a-z0-9])[a-z](?: [a-z]){2,}(?![a-z0-9])")
+_FINALS: Final = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
+_SPELT: Final = re.compile(r"(?<= )[a-z](?: [a-z]){2,}(?= )")
 _RUN: Final = re.compile(r"([a-z가-힣])\1{2,}")
-_ATOM: Final = re.compile(r"\{(\w+)\}|(\S)(=?)|\s+")
+_SELF: Final = re.compile(r"\b(my|him|her|them) (self|selves)\b")
 
 
 def concern(text: str) -> Concern | None:
     """Whom a text speaks of harm to, or None when it does not. It is read in both languages, whatever it is."""
     korean, english = _speeches()
     clean = normalize(text, READ_CHARS).lower()
-    letters = _NOT_KOREAN.sub(" ", clean)
-    found = {korean.kind(each) for each in _readings(text, letters)} | {english.kind(_words(clean))}
-    if korean.spelt(letters):
+    syllables = Korean.reading(clean)
+    found = {korean.kind(reading) for reading in _korean(text, syllables)}
+    found.add(english.kind(_english(clean)))
+    if korean.in_letters(syllables):
         found.add("self")
     kinds: tuple[Concern, ...] = ("self", "loss", "other")
     return next((kind for kind in kinds if kind in found), None)
 
 
 class _Speech:
-    """The phrases of one language; `compiled` turns a phrase into an expression.
+    """The phrases of one language. Few texts hold any: what tells them apart is compiled when one does."""
 
-    Few texts hold a word of these at all: what only tells them apart is compiled when one does.
-    """
-
-    def __init__(self, table: Mapping[str, Any], compiled: Callable[[str], str]) -> None:
-        self._table, self._compiled = table, compiled
+    def __init__(self, table: Mapping[str, Any], templates: Templates) -> None:
+        self._table, self._templates = table, templates
         self._sure, self._topics = self._any_of("sure"), self._any_of("topics")
-        self._about = self._any_of("about")
-        self._letters = self._any_of("letters")
+        self._about, self._letters = self._any_of("about"), self._any_of("letters")
 
-    def kind(self, text: str) -> Concern | None:
+    def kind(self, reading: str) -> Concern | None:
         """Whom one reading of a text speaks of."""
-        told = _spans(self._sure, text)
-        if not self._about.search(text):
-            told += _spans(self._topics, text)
-        told = told and _outside(_spans(self._not, text), told)
+        told = _spans(self._sure, reading)
+        if not self._about.search(reading):
+            told += _spans(self._topics, reading)
+        if told:
+            told = _outside(_spans(self._not, reading), told)
         if not told:
             return None
-        others, losses = _spans(self._other, text), _spans(self._loss, text)
+        others, losses = _spans(self._other, reading), _spans(self._loss, reading)
         if _outside([*others, *losses], told):
             return "self"
         return "loss" if losses else "other"
 
-    def spelt(self, text: str) -> bool:
-        """Whether a text says it in single letters, which it holds as the letters of a syllable."""
-        return bool(self._letters.search(text))
+    def in_letters(self, reading: str) -> bool:
+        """Whether a text says it in the first letters of syllables."""
+        return bool(self._letters.search(reading))
 
     @cached_property
     def _other(self) -> re.Pattern[str]:
@@ -91,108 +88,41 @@ class _Speech:
 
     def _any_of(self, name: str) -> re.Pattern[str]:
         listed = self._table[name]
-        phrases = (
-            listed if isinstance(listed, list) else [phrase for theme in listed.values() for phrase in theme]
-        )
-        # Looking ahead, so that a match which does not count hides none that begins inside it.
-        return re.compile(f"(?=({'|'.join(map(self._compiled, phrases)) or '(?!)'}))")
-
-
-def _spans(pattern: re.Pattern[str], text: str) -> list[tuple[int, int]]:
-    return [match.span(1) for match in pattern.finditer(text)]
-
-
-def _outside(spans: Sequence[tuple[int, int]], matches: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    return [each for each in matches if not any(start <= each[0] < end for start, end in spans)]
+        lists = [listed] if isinstance(listed, list) else listed.values()
+        return self._templates.any_of(phrase for phrases in lists for phrase in phrases)
 
 
 @cache
 def _speeches() -> tuple[_Speech, _Speech]:
-    table = read("care")
-    return _Speech(table["ko"], _korean(table["ko"])), _Speech(table["en"], _english(table["en"]))
+    korean, english = read("care")["ko"], read("care")["en"]
+    return _Speech(korean, Korean(korean)), _Speech(english, English(english))
 
 
-def _korean(table: Mapping[str, Any]) -> Callable[[str], str]:
-    """How a Korean phrase is compiled: blanks may stand anywhere but where it says "="."""
-
-    def compiled(phrase: str) -> str:
-        parts = []
-        for match in _ATOM.finditer(unicodedata.normalize("NFKC", phrase)):
-            name, syllable, together = match.groups()
-            if name:
-                parts.append(group(name))
-            elif syllable == "~":
-                parts.append(gap())
-            elif syllable == "^":
-                parts.append("(?<![가-힣])")
-            elif syllable == "#":
-                parts.append("[0-9]{2,} ?")
-            elif syllable:
-                parts.append(syllable if together else f"{syllable} ?")
-        return "".join(parts)
-
-    @cache
-    def group(name: str) -> str:
-        return f"(?:{'|'.join(map(compiled, longest_first(table['parts'][name])))})"
-
-    @cache
-    def gap() -> str:
-        return rf"(?:(?!{'|'.join(map(compiled, table['breaks']))})[가-힣] ?){{0,{GAP_SYLLABLES}}}?"
-
-    return compiled
+def _spans(pattern: re.Pattern[str], reading: str) -> list[Span]:
+    return [match.span(1) for match in pattern.finditer(reading)]
 
 
-def longest_first(words: Iterable[str]) -> list[str]:
-    return sorted(words, key=len, reverse=True)
+def _outside(spans: Sequence[Span], matches: Sequence[Span]) -> list[Span]:
+    """The matches that begin in none of the spans."""
+    return [match for match in matches if not any(start <= match[0] < end for start, end in spans)]
 
 
-def _english(table: Mapping[str, Any]) -> Callable[[str], str]:
-    """How an English phrase is compiled: whole words, each with the blank after it."""
-
-    def compiled(phrase: str) -> str:
-        return r"(?<![a-z0-9])" + sequence(phrase)
-
-    def sequence(phrase: str) -> str:
-        return "".join(
-            group(word[1:-1])
-            if word.startswith("{")
-            else gap()
-            if word == "~"
-            else "[0-9]+ "
-            if word == "#"
-            else f"{word} "
-            for word in phrase.split()
-        )
-
-    @cache
-    def group(name: str) -> str:
-        return f"(?:{'|'.join(map(sequence, longest_first(table['parts'][name])))})"
-
-    @cache
-    def gap() -> str:
-        return rf"(?:(?!(?:{'|'.join(table['breaks'])}) )[a-z0-9]+ ){{0,{GAP_WORDS}}}?"
-
-    return compiled
-
-
-def _readings(text: str, letters: str) -> Iterator[str]:
-    """The Korean of a text in words, once as it stands and once for each way to disguise it."""
-    plain = _LONE_LETTERS.sub("", letters)
+def _korean(text: str, syllables: str) -> Iterator[str]:
+    """A Korean text as it stands, and once for each way in which it may be disguised."""
+    plain = _LONE_LETTERS.sub("", syllables)
     yield plain
     if (wordy := _DIGITS.sub("", plain)) != plain:
         yield wordy
-    if (shortened := _shortened(plain)) != plain:
-        yield shortened
+    if (short := _shortened(plain)) != plain:
+        yield short
     apart = squeeze(unicodedata.normalize("NFC", text[:READ_CHARS]))[0]
     if (joined := _TYPED.sub(_syllable, apart)) != apart:
-        yield _NOT_KOREAN.sub(" ", _LONE_LETTERS.sub("", joined))
+        yield _LONE_LETTERS.sub("", Korean.reading(joined))
 
 
 def _syllable(letters: re.Match[str]) -> str:
-    first, vowel, last = (unicodedata.normalize("NFKC", letter or "") for letter in letters.groups())
-    whole = unicodedata.normalize("NFC", first + vowel)
-    final = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ".find(letters[3] or "-") + 1
-    return chr(ord(whole) + final) if len(whole) == 1 else letters[0]
+    open_ = unicodedata.normalize("NFKC", letters[1] + letters[2])
+    return chr(ord(open_) + _FINALS.find(letters[3] or "-") + 1) if len(open_) == 1 else letters[0]
 
 
 def _shortened(text: str) -> str:
@@ -207,19 +137,16 @@ def _shortened(text: str) -> str:
 def _draws_out(before: str, char: str) -> bool:
     if not ("가" <= before <= "힣" and "가" <= char <= "힣"):
         return False
-    (_, vowel, final), (initial, same, none) = _parts(before), _parts(char)
-    return initial == 11 and none == final == 0 and vowel == same
+    (_, vowel, final), (initial, same, none) = _letters(before), _letters(char)
+    return initial == 11 and none == final == 0 and vowel == same  # 11 is the silent ㅇ
 
 
-def _parts(syllable: str) -> tuple[int, int, int]:
+def _letters(syllable: str) -> tuple[int, int, int]:
     code = ord(syllable) - ord("가")
     return code // 588, code % 588 // 28, code % 28
 
 
-def _words(clean: str) -> str:
-    """The English of a text: words with a blank around each, without apostrophes, letters spelt apart joined."""
-    bare = "".join(char for char in unicodedata.normalize("NFD", clean) if not unicodedata.combining(char))
-    words = re.sub(r"[^a-z0-9]+", " ", re.sub("['’`´](?!s )", "", bare + " "))
-    joined = _SPELT.sub(lambda match: match[0].replace(" ", ""), words)
-    whole = _OWN.sub(r"\1\2", _RUN.sub(r"\1", joined))
-    return f" {whole.strip()} "
+def _english(clean: str) -> str:
+    """An English text with the letters joined that were spelt apart, and without letters in a row."""
+    joined = _SPELT.sub(lambda match: match[0].replace(" ", ""), English.reading(clean))
+    return _SELF.sub(r"\1\2", _RUN.sub(r"\1", joined))
