@@ -21,9 +21,10 @@ from engine.index import Index
 from engine.korean import Korean
 from engine.recommender import Recommender
 from handlers import router
+from handlers.memory import TALK_SECONDS
 from handlers.room import Room
 from handlers.turn import Reply, Turn
-from storage import items, mail
+from storage import items, mail, sessions
 from storage.database import Database
 from storage.users import User
 
@@ -74,7 +75,10 @@ class App:
         return datetime.datetime.now(ZoneInfo(self.settings.timezone)).date()
 
     def _room(self, turn: Turn, user: User, session: dict[str, Any]) -> Room:
-        return Room(self.database, user, session, self.engine, self.today(), turn.person.locale)
+        return Room(
+            self.database, user, session, self.engine, self.today(), turn.person.locale,
+            self.settings.timezone,
+        )  # fmt: skip
 
 
 @asynccontextmanager
@@ -109,6 +113,7 @@ async def opened(
     async with parts(settings) as app:
         async with app.database.writing() as connection:
             await mail.purge(connection, time.time() - MAIL_KEPT_SECONDS)
+            await sessions.purge_guests(connection, time.time() - TALK_SECONDS)
         if await jobs.stale(app.database, app.embedder) is not None:
             await jobs.build_index(app.database, app.index, app.embedder, progress)
         else:

@@ -17,6 +17,19 @@ from engine.negation import Negation
 _LISTS = re.compile(r"(?:\s|:|은|는|이|가|를|을|와|과|랑|이랑|하고|및|있는|건|게|,|·|/|to|and|or|is|are|y)*")
 """What may stand between 알레르기 and the names that are listed after it."""
 
+_TAKEN_BACK = re.compile(
+    r"(?:알레르기|알러지)\s*(?:은|는|이|가|도|를|을)?\s*(?:이제|더 ?이상|다|전부|모두)?\s*"
+    r"(?:아니|아닌|아님|없어|없다|없음|없습|없고|나았|사라졌|괜찮아졌|지워|삭제|취소|풀어|잊어|빼 ?줘)"
+    r"|\b(?:not|no longer) allergic to\b|\bdon'?t have an?y?\b(?=.*\ballerg)"
+    r"|\b(?:clear|remove|delete|forget) (?:all )?(?:of )?my allerg\w*",
+    re.I,
+)
+"""An allergy said not to be one: with names before it in Korean, after it in English, or of all."""
+_BARE = re.compile(
+    r"(?:알레르기|알러지)\s*(?:가|도)?\s*(?:있|심해|심한)|\bhave (?:an? |some )?allerg\w*", re.I
+)
+BARE_CHARS = 16
+
 Named = tuple[tuple[str, ...], tuple[str, ...]]
 """Ids of the label list, and ids of other things."""
 
@@ -52,6 +65,34 @@ class Allergies:
             elif (match.start, match.end) in negated or (allergy and match.end <= allergy.start() + 1):
                 refused.append(match.value)
         return _labelled(refused)
+
+    def taken_back(
+        self, text: str, morphemes: Sequence[Morpheme]
+    ) -> tuple[Named | None, tuple[int, int]] | None:
+        """The allergies that a text says are none, or None for all of them, and the span that says so.
+
+        None when it says no such thing.
+        """
+        match = _TAKEN_BACK.search(text)
+        if match is None:
+            return None
+        start, end = match.span()
+        found = self._found(text, morphemes)
+        values, low, high = [], start, end
+        for each in reversed(found):
+            if each.end <= low + 1 and _LISTS.fullmatch(text[each.end : low]):
+                values.append(each.value)
+                low = each.start
+        if not values:
+            for each in found:
+                if each.start >= high and _LISTS.fullmatch(text[high : each.start]):
+                    values.append(each.value)
+                    high = each.end
+        return (_labelled(values) if values else None), (low, high)
+
+    def is_bare(self, text: str, morphemes: Sequence[Morpheme]) -> bool:
+        """Whether a short text tells of an allergy and not of which."""
+        return len(text) <= BARE_CHARS and bool(_BARE.search(text)) and not self._found(text, morphemes)
 
     def _found(self, text: str, morphemes: Sequence[Morpheme]) -> list[Match]:
         """The names, without those that are part of a longer one (콩 in 땅콩)."""

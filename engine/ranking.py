@@ -29,6 +29,8 @@ COMMON: Final = FORMS | {"drama"}
 """Genres so common that sharing one is hardly a likeness."""
 LIKENESS: Final = 0.6
 """What a trait of the item to be like counts against a wish that was said."""
+TOLD: Final = 2.0
+"""What a country, a cuisine or a person that somebody said to like counts where the request names none."""
 IMPLIED: Final = 0.35
 """What a guessed wish counts against one that was said."""
 WISH_SHARE, FOUND_SHARE, TASTE_SHARE = 0.66, 0.22, 0.12
@@ -106,9 +108,12 @@ def wishes(request: Request, taste: Taste, like: Sequence[Item] = ()) -> list[Wi
             wish = _wish(name, getattr(survey, name), WEIGHTS[name] * quiet, said=False)
             if wish and name not in said:
                 found.append(wish)
+        for name in ("cuisine", "country"):
+            if getattr(survey, name) and not getattr(request, name):
+                found.append(Wish(name, getattr(survey, name), TOLD * quiet, said=False))
         people = (*survey.people, *survey.creators)
         if people:
-            found.append(Wish("names", people, 2.0 * quiet, said=False))
+            found.append(Wish("names", people, TOLD * quiet, said=False))
     for name in ("moods", "situations", "body"):
         for value in getattr(request, name):
             for implied, values in read("implied").get(name, {}).get(value, {}).items():

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from data.item import Domain, Item
 from data.phrases import Language
-from engine.candidates import Candidate, Method, gather
+from engine.candidates import Candidate, Method, fuse, gather
 from engine.embedder import Embedder, Vectors
 from engine.index import Index, quoted
 from engine.korean import Korean
@@ -150,6 +150,17 @@ class Recommender:
     async def items(self, ids: Sequence[str]) -> dict[str, Item]:
         """Items by id, without those that the index does not hold."""
         return {item: hit.item for item, hit in (await self.index.get(ids)).items()}
+
+    async def of_domain(self, ids: Sequence[str], domain: Domain) -> set[str]:
+        """Those of the ids whose item is of the domain."""
+        return {key for key, item in (await self.items(ids)).items() if item.domain is domain}
+
+    async def closest(self, ids: Sequence[str], request: Request) -> list[str]:
+        """The third of these items that a request describes best, the best first."""
+        query = await self.embedder.query(request.text)
+        hits = sorted((await self.index.get(ids)).values(), key=lambda hit: -float(hit.vector @ query))
+        ranked = rank(fuse({"vector": hits}), request, Taste(), {}, seed=0)
+        return [each.item.id for each in ranked[: max(1, len(ranked) // 3)]]
 
     async def catalog(self, domain: Domain) -> list[Item]:
         """The items of a domain that can be shown, newest first."""

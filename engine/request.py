@@ -37,6 +37,14 @@ class Exclude:
         """Both together."""
         return Exclude(**{f.name: union(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)})
 
+    def sparing(self, request: Request) -> Exclude:
+        """This without what a request asks for by name."""
+        kept = {
+            name: tuple(value for value in getattr(self, name) if value not in getattr(request, name))
+            for name in ("genres", "cuisine", "country", "creators", "people")
+        }
+        return replace(self, **kept)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

@@ -40,7 +40,8 @@ class Understanding:
 
     `refers` are places (from 1) in the last answer that were pointed at, -1 for the last one;
     `named` are ids of items whose title was said, `only_title` that nothing else was; `refines` tells that
-    the request changes the last one rather than standing alone; `text` is the person's text, mended.
+    the request changes the last one rather than standing alone; `text` is the person's text, mended;
+    `retracted` are the allergies that intent "retract" takes back, None for all of them.
     """
 
     intent: Intent
@@ -51,6 +52,7 @@ class Understanding:
     refines: bool = False
     text: str = ""
     language: str = "ko"
+    retracted: Named | None = None
 
 
 class Understander:
@@ -101,7 +103,12 @@ class Understander:
         negated = self._negation.spans(low, [*matches, *_as_matches(named)])
         for number in _as_matches_of(found):
             negated |= self._negation.spans(low, [number])
-        fresh = fill(low, matches, named, negated, domain, found, self._allergies.refused(low, morphemes))
+        back = self._allergies.taken_back(low, morphemes)
+        refused = self._allergies.refused(low, morphemes)
+        if back is not None:
+            fresh_allergies = low[: back[1][0]] + " " * (back[1][1] - back[1][0]) + low[back[1][1] :]
+            refused = self._allergies.refused(fresh_allergies, ())
+        fresh = fill(low, matches, named, negated, domain, found, refused)
         fresh = replace(fresh, text=self.search_text(mended))
         intent = self._intents.first(low, morphemes)
         pointed = refers(low)
@@ -122,6 +129,17 @@ class Understander:
         same = last is not None and (domain is None or last.domain in (None, domain))
         if not (intent == "more" and same and fresh.is_open):  # "다른 책" after books asks for more of them
             intent = settled(intent, fresh, explicit, titles, pointed, low)
+        if (
+            intent in ("recommend", "like", "dislike")
+            and not (titles or pointed)
+            and not fresh.is_open
+            and self._intents.tells_taste(low, midway=last is not None)
+        ):
+            intent = "taste"
+        if back is not None:
+            intent = "retract"
+        elif self._allergies.is_bare(low, morphemes):
+            intent = "which_allergy"
         counted = any(quantity.kind == "count" for quantity in found)
         if intent == "unclear" and counted:
             intent = "recommend"
@@ -143,7 +161,9 @@ class Understander:
             fresh = replace(fresh, immersion=None, body=fresh.body or ("diet",))
         whole = squeeze(low)[0]
         only = any(squeeze(low[n.start : n.end])[0] == whole for n in named if n.name.kind == "title")
-        return Understanding(intent, fresh, pointed, titles, only, refines, mended, language)
+        return Understanding(
+            intent, fresh, pointed, titles, only, refines, mended, language, back[0] if back else None
+        )
 
     def search_text(self, text: str) -> str:
         """The text without the words that only ask, for searching."""

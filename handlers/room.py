@@ -25,7 +25,8 @@ Write = Callable[[AsyncConnection], Awaitable[object]]
 
 @dataclass(slots=True)
 class Room:
-    """One turn's room. `session` is this person's talk in this chat, JSON-able, stored when the turn ends."""
+    """One turn's room. `session` is this person's talk in this chat, JSON-able, stored when the turn ends;
+    `timezone` is the IANA name of the zone that `today` is of."""
 
     database: Database
     user: User
@@ -33,6 +34,7 @@ class Room:
     engine: Recommender
     today: date
     locale: str = ""
+    timezone: str = "Asia/Seoul"
     writes: list[Write] = field(default_factory=list)
 
     @property
@@ -40,6 +42,11 @@ class Room:
         """The language chosen, else that of the last text, else the platform's."""
         heard = self.session.get("language") or ("en" if self.locale.lower().startswith("en") else "ko")
         return self.user.language or ("en" if heard == "en" else "ko")
+
+    @property
+    def consent(self) -> bool:
+        """Whether moods, body states and allergies may be remembered, also when this turn was told so."""
+        return bool(self.session.get("consent", self.user.consent)) and not self.user.guest
 
     @property
     def words(self) -> Phrases:

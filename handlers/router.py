@@ -9,10 +9,10 @@ from engine.intent import FEEDBACK, SMALL_TALK
 from engine.request import Request
 from engine.text import MAX_CHARS, normalize
 from engine.understanding import Understanding
-from handlers import feedback, item, recommend, start, survey
+from handlers import feedback, history, item, limits, memory, persona, recommend, start, survey
 from handlers.room import Room
 from handlers.turn import Command, Location, Press, Reply, Text, Turn, number
-from storage import exposures
+from storage.exposures import Exposure
 
 Replies = AsyncIterator[Reply]
 
@@ -21,6 +21,12 @@ COMMANDS: dict[str, Callable[[Turn, Room], Replies]] = {
     "help": start.help_,
     "saved": feedback.saved,
     "more": recommend.more,
+    "taste": persona.show,
+    "persona": persona.show,
+    "history": history.show,
+    "undo": feedback.undo,
+    "guest": start.guest,
+    "allergies": limits.show,
 }
 DOMAIN_COMMANDS = {"book": Domain.BOOK, "movie": Domain.MOVIE, "food": Domain.FOOD}
 STOP_WORDS = frozenset({"그만", "멈춰", "스톱", "중지", "stop", "cancel", "취소"})
@@ -44,6 +50,7 @@ def is_stop(turn: Turn) -> bool:
 
 async def handle(turn: Turn, room: Room) -> Replies:
     """The replies to one turn, from the conversation that it belongs to."""
+    memory.enter(turn, room)
     match turn.payload:
         case Text(text=text):
             replies = _text(turn, room, text)
@@ -89,7 +96,7 @@ async def _understand(
 ) -> Understanding:
     """What a text asks for; an allergy said in it is kept, also beside feedback or "비슷한 거"."""
     said = await room.engine.understand(text, last=last, domain=domain, this_year=room.today.year)
-    recommend.keep_limits(room, said.request)
+    await limits.keep(room, said.request)
     return said
 
 
@@ -102,6 +109,24 @@ async def _understood(turn: Turn, room: Room, said: Understanding) -> Replies:
         replies = survey.begin(turn, room, said.request.domain)
     elif intent == "saved":
         replies = feedback.saved(turn, room)
+    elif intent == "taste":
+        replies = persona.state(turn, room, said.request)
+    elif intent == "persona":
+        replies = persona.show(turn, room)
+    elif intent == "history":
+        replies = history.show(turn, room, said.text, said.request)
+    elif intent == "undo":
+        replies = feedback.undo(turn, room)
+    elif intent == "guest":
+        replies = start.guest(turn, room)
+    elif intent == "limits":
+        replies = limits.show(turn, room)
+    elif intent == "retract":
+        replies = limits.retract(turn, room, said.retracted)
+    elif intent == "which_allergy":
+        replies = limits.ask(turn, room)
+    elif intent == "choose" and exposure is not None:
+        replies = item.choose(turn, room, exposure, said.refers)
     elif intent == "why":
         replies = (
             item.why(turn, room, exposure, position) if exposure else start.unclear(turn, room, "nothing_yet")
@@ -172,6 +197,12 @@ async def _press(turn: Turn, room: Room, data: str) -> Replies:
             if (place := number(rest)) is not None and place < len(examples):
                 room.session.pop("request", None)  # an example changes nothing, it stands for itself
                 replies = _text(turn, room, examples[place])
+        case "persona":
+            replies = persona.press(turn, room, rest)
+        case "history":
+            replies = history.show(turn, room)
+        case "guest":
+            replies = start.guest(turn, room)
         case "again":
             replies = recommend.again(turn, room)
         case "loose":
@@ -192,8 +223,8 @@ async def _on_exposure(turn: Turn, room: Room, kind: str, rest: str) -> Replies 
         if verb not in FEEDBACK:
             return None
     key, _, argument = rest.partition(":")
-    exposure = await room.read(exposures.get, key)
-    if exposure is None or exposure.user_id != room.user.id:
+    exposure = await memory.exposure(room, key)
+    if exposure is None:
         return None
     if kind == "more":
         return recommend.more(turn, room, exposure)
@@ -214,17 +245,17 @@ async def _on_exposure(turn: Turn, room: Room, kind: str, rest: str) -> Replies 
             return feedback.give(turn, room, verb, [(target, position)], exposure)
 
 
-def _places(said: Understanding, exposure: exposures.Exposure | None) -> list[tuple[str, int | None]]:
+def _places(said: Understanding, exposure: Exposure | None) -> list[tuple[str, int | None]]:
     """Every item that a text points at by number, with its position in the exposure."""
     ids = exposure.item_ids if exposure else ()
     places = range(1, len(ids) + 1) if 0 in said.refers else said.refers
     return [(ids[place - 1], place) for place in places if 1 <= place <= len(ids)]
 
 
-async def _pointed(room: Room, said: Understanding) -> tuple[str, exposures.Exposure | None, int]:
+async def _pointed(room: Room, said: Understanding) -> tuple[str, Exposure | None, int]:
     """The item that a text points at, the exposure it stands in, and its position there (from 1)."""
     key = room.session.get("exposure")
-    exposure = await room.read(exposures.get, key) if key else None
+    exposure = await memory.exposure(room, key) if key else None
     ids = list(exposure.item_ids) if exposure else []
     if said.named:
         target = said.named[0]

@@ -27,6 +27,8 @@ from data.item import Allergen, Domain, Item
 from engine.allergies import avoided
 from engine.taste import Question, survey
 from engine.writing import Writer
+from handlers import memory
+from handlers.memory import Answers
 from handlers.room import Room
 from handlers.turn import Choice, Reply, Turn, number
 from storage import taste, users
@@ -39,8 +41,6 @@ ALLERGENS: Final[tuple[str, ...]] = Allergen.__args__  # type: ignore[attr-defin
 NONE: Final = frozenset(
     {"없어", "없어요", "없음", "없습니다", "아니", "아니요", "아뇨", "no", "none", "nothing"}
 )
-
-Answers = dict[str, list[str]]
 
 
 async def begin(turn: Turn, room: Room, domain: Domain | None) -> AsyncIterator[Reply]:
@@ -92,7 +92,7 @@ async def press(turn: Turn, room: Room, data: str) -> AsyncIterator[Reply]:
                 yield stale
                 return
             given |= {key: _toggled(given.get(key, []), value, question.kind != "single")}
-            keep(room, domain, given)
+            memory.keep_answers(room, domain, given)
             if question.kind == "single":
                 yield await _after(room, domain, place, given)
             else:
@@ -102,7 +102,7 @@ async def press(turn: Turn, room: Room, data: str) -> AsyncIterator[Reply]:
         case "skip" | "next":
             if verb == "skip":
                 given |= {key: []}
-                keep(room, domain, given)
+                memory.keep_answers(room, domain, given)
             yield await _after(room, domain, place, given)
         case "back":
             yield await _ask(room, domain, max(0, place - 1), given, 0)
@@ -158,7 +158,9 @@ async def remember(turn: Turn, room: Room) -> AsyncIterator[Reply]:
         return
     given = await answers(room, Domain.FOOD)
     agree(room, True)
-    keep(room, Domain.FOOD, given | {"allergies": list(dict.fromkeys((*given.get("allergies", ()), *told)))})
+    memory.keep_answers(
+        room, Domain.FOOD, given | {"allergies": list(dict.fromkeys((*given.get("allergies", ()), *told)))}
+    )
     yield Reply(text=room.words.say("chat.allergy_kept"))
 
 
@@ -173,17 +175,7 @@ def agree(room: Room, consent: bool) -> None:
 
 async def answers(room: Room, domain: Domain) -> Answers:
     """What was answered so far, remembered or in this talk."""
-    remembered: dict[str, Answers] = await room.read(taste.answers, room.user.id)
-    return {**remembered.get(domain, {}), **room.session.get("answers", {}).get(domain, {})}
-
-
-def keep(room: Room, domain: Domain, given: Answers) -> None:
-    """Keep the answers of a domain: for good with consent, else in this talk."""
-    if room.session.get("consent", room.user.consent):
-        room.write(taste.save_answers, room.user.id, str(domain), given)
-        room.session.get("answers", {}).pop(domain, None)
-    else:
-        room.session.setdefault("answers", {})[str(domain)] = given
+    return (await memory.survey_answers(room)).get(domain, {})
 
 
 async def _take(room: Room, domain: Domain, place: int, values: list[str]) -> AsyncIterator[Reply]:
@@ -192,7 +184,7 @@ async def _take(room: Room, domain: Domain, place: int, values: list[str]) -> As
     earlier = given.get(question.id, [])
     several = question.kind != "single"
     given |= {question.id: list(dict.fromkeys((*earlier, *values))) if several else values[:1]}
-    keep(room, domain, given)
+    memory.keep_answers(room, domain, given)
     if several and values:
         yield await _ask(room, domain, place, given, _page_of(room))
     else:
@@ -286,7 +278,7 @@ async def _summary(room: Room, domain: Domain, given: Answers) -> Reply:
         choices.append(
             Choice(say("button.change", name=name), f"survey:{domain}:{question.id}:ask", 2 + place // 3)
         )
-    if not room.session.get("consent", room.user.consent):
+    if not room.consent:
         lines.append(say("survey.this_talk"))
     return Reply(text="\n".join(lines), slot=_slot(domain), choices=tuple(choices))
 
