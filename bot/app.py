@@ -57,6 +57,7 @@ class App:
             self._handle,
             self._room,
             is_stop=router.is_stop,
+            is_urgent=router.is_urgent,
             apology=lambda room: Reply(text=room.words.say("chat.error")),
         )
 
@@ -66,7 +67,7 @@ class App:
             await asyncio.shield(self.opening)
 
     async def _handle(self, turn: Turn, room: Room) -> AsyncIterator[Reply]:
-        if not router.is_greeting(turn):
+        if not (router.is_greeting(turn) or router.is_urgent(turn)):
             await self.ready()
         async for reply in router.handle(turn, room):
             yield reply

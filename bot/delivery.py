@@ -70,6 +70,7 @@ class _Taken:
 
     inbox_id: int
     turn: Turn
+    urgent: bool = False
     superseded: bool = False
     answer: asyncio.Task[None] | None = None
     room: Room | None = None
@@ -82,6 +83,8 @@ class _Taken:
         return isinstance(self.turn.payload, Text | Command)
 
     def supersede(self) -> None:
+        if self.urgent:
+            return
         # Once the answer is complete the commit is on, which looks at neither any more.
         self.superseded = True
         if self.answer is not None:
@@ -101,7 +104,7 @@ class Delivery:
     """The mail of one platform.
 
     `handle` is the router, and `open_room` makes the room that it gets; `is_stop` tells a turn that must not
-    wait; `apology` says that a turn failed, and `withdrawal`, if given, what an interim reply becomes whose
+    wait, and `is_urgent` one that is answered whatever is asked after it; `apology` says that a turn failed, and `withdrawal`, if given, what an interim reply becomes whose
     turn was superseded. `retry_first` is in seconds.
     """
 
@@ -113,6 +116,7 @@ class Delivery:
     is_stop: Callable[[Turn], bool]
     apology: Callable[[Room], Reply]
     withdrawal: Callable[[Room], Reply] | None = None
+    is_urgent: Callable[[Turn], bool] = lambda turn: False
     retry_first: float = RETRY_FIRST
     _lanes: dict[tuple[str, str], _Lane] = field(default_factory=dict, init=False)
     _in_hand: set[int] = field(default_factory=set, init=False)
@@ -195,6 +199,7 @@ class Delivery:
         key = (taken.turn.chat.id, taken.turn.person.id)
         lane = self._lanes.get(key) or _Lane()
         stop = self.is_stop(taken.turn)
+        taken.urgent = self.is_urgent(taken.turn)
         if stop or taken.asks:
             if lane.running is not None:
                 lane.running.supersede()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 
 from data.item import Domain
+from engine.health import asks_permission
 from engine.intent import FEEDBACK, SMALL_TALK
 from engine.request import Request
 from engine.text import MAX_CHARS, normalize
 from engine.understanding import Understanding
-from handlers import feedback, history, item, limits, memory, persona, recommend, start, survey
+from handlers import care, feedback, history, item, limits, memory, persona, recommend, start, survey
 from handlers.room import Room
 from handlers.turn import Command, Location, Press, Reply, Text, Turn, number
 from storage.exposures import Exposure
@@ -37,6 +38,11 @@ def is_greeting(turn: Turn) -> bool:
     return isinstance(turn.payload, Command) and turn.payload.name in ("start", "help")
 
 
+def is_urgent(turn: Turn) -> bool:
+    """Whether a turn is answered at once and whatever comes after it: somebody may be in danger."""
+    return care.of(turn) is not None
+
+
 def is_stop(turn: Turn) -> bool:
     """Whether a turn must not wait for the answer that is running."""
     match turn.payload:
@@ -51,6 +57,11 @@ def is_stop(turn: Turn) -> bool:
 async def handle(turn: Turn, room: Room) -> Replies:
     """The replies to one turn, from the conversation that it belongs to."""
     memory.enter(turn, room)
+    if who := care.of(turn):
+        async for reply in care.answer(turn, room, who):
+            yield reply
+        return
+    care.leave(room)
     match turn.payload:
         case Text(text=text):
             replies = _text(turn, room, text)
@@ -79,6 +90,10 @@ async def _text(turn: Turn, room: Room, text: str) -> Replies:
         return
     if len(text) > MAX_CHARS:
         yield Reply(text=room.words.say("chat.too_long"), slot=f"{turn.id}.long")
+    if asks_permission(clean):
+        async for reply in _left_to_a_doctor(turn, room, clean):
+            yield reply
+        return
     answering = room.session.get("survey") and not is_stop(turn)
     if answering and (typed := await survey.typed_answer(turn, room, clean)) is not None:
         async for reply in typed:
@@ -98,6 +113,14 @@ async def _understand(
     said = await room.engine.understand(text, last=last, domain=domain, this_year=room.today.year)
     await limits.keep(room, said.request)
     return said
+
+
+async def _left_to_a_doctor(turn: Turn, room: Room, text: str) -> Replies:
+    """Whether somebody may eat something is not judged here; an allergy told with the question is kept."""
+    said = await _understand(room, text)
+    room.session["language"] = said.language
+    async for reply in start.unclear(turn, room, "doctor"):
+        yield reply
 
 
 async def _understood(turn: Turn, room: Room, said: Understanding) -> Replies:
@@ -164,7 +187,9 @@ async def _command(turn: Turn, room: Room, command: Command) -> Replies:
         replies = COMMANDS[command.name](turn, room)
     elif command.name in DOMAIN_COMMANDS:
         domain = DOMAIN_COMMANDS[command.name]
-        if normalize(command.argument):
+        if asks_permission(command.argument):
+            replies = _left_to_a_doctor(turn, room, normalize(command.argument))
+        elif normalize(command.argument):
             said = await _understand(room, normalize(command.argument), domain=domain)
             replies = recommend.recommend(turn, room, said)
         else:
