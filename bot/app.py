@@ -62,6 +62,7 @@ class App:
             self._room,
             is_stop=router.is_stop,
             heed=self._heed,
+            is_urgent=router.is_urgent,
             apology=lambda room: Reply(text=room.words.say("chat.error")),
             per_minute=self._per_minute(platform),
             slow_down=lambda room: Reply(text=room.words.say("chat.slow_down"), private=True),
@@ -78,7 +79,7 @@ class App:
             await asyncio.shield(self.opening)
 
     async def _handle(self, turn: Turn, room: Room) -> AsyncIterator[Reply]:
-        if not router.is_greeting(turn):
+        if not (router.is_greeting(turn) or router.is_urgent(turn)):
             await self.ready()
         async for reply in router.handle(turn, room):
             yield reply

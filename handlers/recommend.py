@@ -24,7 +24,7 @@ from engine.recommender import Pick, Recommendation
 from engine.request import DEFAULT_COUNT, Exclude, Request
 from engine.taste import Taste
 from engine.understanding import Understanding
-from handlers import memory
+from handlers import care, memory
 from handlers.memory import TALK_SECONDS
 from handlers.room import Room
 from handlers.turn import Card, Choice, Reply, Turn
@@ -201,10 +201,11 @@ def introduction(words: Phrases, request: Request, known: Taste, found: Recommen
         parts.append(say("intro.blocked", names=", ".join(found.blocked)))
     if request.domain is not None and len(found.picks) < request.count:
         parts.append(say("intro.fewer", seed, count=len(found.picks)))
-    if any(pick.domain is Domain.FOOD for pick in found.picks) and (
-        known.allergens or known.avoid or request.allergens or request.avoid
-    ):
+    food = any(pick.domain is Domain.FOOD for pick in found.picks)
+    if food and (known.allergens or known.avoid or request.allergens or request.avoid):
         parts.append(say("chat.allergy_caution"))
+    if food and (key := care.caution(request.text)):
+        parts.append(say(key, seed))
     return " ".join(parts)
 
 
