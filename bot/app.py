@@ -22,9 +22,10 @@ from engine.index import Index
 from engine.korean import Korean
 from engine.recommender import Recommender
 from handlers import router
+from handlers.memory import TALK_SECONDS
 from handlers.room import Room
 from handlers.turn import Reply, Turn
-from storage import items, mail
+from storage import items, mail, sessions
 from storage.database import Database
 from storage.users import User
 
@@ -61,6 +62,7 @@ class App:
             self._room,
             is_stop=router.is_stop,
             heed=self._heed,
+            is_urgent=router.is_urgent,
             apology=lambda room: Reply(text=room.words.say("chat.error")),
             per_minute=self._per_minute(platform),
             slow_down=lambda room: Reply(text=room.words.say("chat.slow_down"), private=True),
@@ -77,7 +79,7 @@ class App:
             await asyncio.shield(self.opening)
 
     async def _handle(self, turn: Turn, room: Room) -> AsyncIterator[Reply]:
-        if not router.is_greeting(turn):
+        if not (router.is_greeting(turn) or router.is_urgent(turn)):
             await self.ready()
         async for reply in router.handle(turn, room):
             yield reply
@@ -90,7 +92,11 @@ class App:
         return datetime.datetime.now(ZoneInfo(self.settings.timezone)).date()
 
     def _room(self, turn: Turn, user: User, session: dict[str, Any]) -> Room:
-        return Room(self.database, user, session, self.engine, self.today(), turn.person.locale)
+        operator = (turn.chat.platform, turn.person.id) in self.settings.admins
+        return Room(
+            self.database, user, session, self.engine, self.today(), turn.person.locale,
+            self.settings.timezone, operator,
+        )  # fmt: skip
 
 
 @asynccontextmanager
@@ -125,6 +131,7 @@ async def opened(
     async with parts(settings) as app:
         async with app.database.writing() as connection:
             await mail.purge(connection, time.time() - MAIL_KEPT_SECONDS)
+            await sessions.purge_guests(connection, time.time() - TALK_SECONDS)
         if await jobs.stale(app.database, app.embedder) is not None:
             await jobs.build_index(app.database, app.index, app.embedder, progress)
         else:

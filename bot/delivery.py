@@ -56,6 +56,7 @@ class _Taken:
 
     inbox_id: int
     turn: Turn
+    urgent: bool = False
     superseded: bool = False
     answer: asyncio.Task[None] | None = None
     room: Room | None = None
@@ -68,6 +69,8 @@ class _Taken:
         return isinstance(self.turn.payload, Text | Command)
 
     def supersede(self) -> None:
+        if self.urgent:
+            return
         # Once the answer is complete neither has an effect any more: what was found is told.
         self.superseded = True
         if self.answer is not None:
@@ -87,7 +90,7 @@ class Delivery:
     """The mail of one platform.
 
     `handle` is the router, and `open_room` makes the room that it gets; `is_stop` tells a turn that must not
-    wait; `apology` says that a turn failed, and `withdrawal`, if given, what an interim reply becomes whose
+    wait, and `is_urgent` one that is answered whatever is asked after it; `apology` says that a turn failed, and `withdrawal`, if given, what an interim reply becomes whose
     turn was superseded. `heed`, if given, says nothing, but keeps what a superseded turn told besides asking:
     it gets a room of its own, and what it leaves there is stored in place of what the answer left when it was
     cut off. Of one person no more than `per_minute` turns are handled, None being any number; `slow_down` is
@@ -105,6 +108,7 @@ class Delivery:
     heed: Callable[[Turn, Room], Awaitable[None]] | None = None
     per_minute: int | None = None
     slow_down: Callable[[Room], Reply] | None = None
+    is_urgent: Callable[[Turn], bool] = lambda turn: False
     retry_first: float = RETRY_FIRST
     _lanes: dict[tuple[str, str], _Lane] = field(default_factory=dict, init=False)
     _in_hand: set[int] = field(default_factory=set, init=False)
@@ -177,7 +181,12 @@ class Delivery:
 
     def _in_pace(self, turn: Turn) -> bool:
         """Whether a turn may be handled; what nobody said, and a stop, always may."""
-        if self._pace is None or not isinstance(turn.payload, _SAID) or self.is_stop(turn):
+        if (
+            self._pace is None
+            or not isinstance(turn.payload, _SAID)
+            or self.is_stop(turn)
+            or self.is_urgent(turn)
+        ):
             return True
         return self._pace.spend(turn.person.id)
 
@@ -197,6 +206,7 @@ class Delivery:
         key = (taken.turn.chat.id, taken.turn.person.id)
         lane = self._lanes.get(key) or _Lane()
         stop = self.is_stop(taken.turn)
+        taken.urgent = self.is_urgent(taken.turn)
         if stop or taken.asks:
             for earlier in (lane.running, *lane.waiting):
                 if earlier is not None and earlier.asks:

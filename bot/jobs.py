@@ -13,9 +13,10 @@ import numpy as np
 from data.item import BadRow, Item
 from data.sources import catalog
 from engine import feelings
+from engine.document import embedded_text
 from engine.embedder import Embedder, Vectors, cache_key, shipped_vectors
 from engine.errors import EngineError
-from engine.index import FORMAT, Index, embedded_text
+from engine.index import FORMAT, Index
 from storage import items
 from storage.database import Database
 

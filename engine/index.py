@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import types
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,10 @@ import numpy as np
 import pyarrow as pa
 
 from data.item import Domain, Item
+from engine.document import searched_text
 from engine.embedder import Vectors
 from engine.errors import EngineError
 from engine.names import Name, Names
-from engine.text import normalize
-from engine.words import labels
 
 if TYPE_CHECKING:
     from lancedb import AsyncConnection, AsyncTable
@@ -37,21 +37,22 @@ LIST_FIELDS = (
 )  # fmt: skip
 BITMAP_FIELDS = ("domain", "immersion", "cuisine", "country", "spicy", "soupy", "price", "age")
 NUMBER_FIELDS = ("year", "length", "kcal")
-FORMAT = 2
+FORMAT = 3
 """Raised whenever what is indexed of an item changes (rows, texts, names): then an older index is out of date."""
 INDEX_FROM = 256
 """Rows from which scalar indexes pay; below, a scan is faster than reading them (`docs/log.md`)."""
 BRUTE_FORCE_UP_TO = 20_000
 """Rows up to which exact vector search is fast enough to need no vector index (10 ms at 10,000)."""
+HELD = 20_000
+"""Rows kept in memory once read: searches then answer with ids alone, in a third of the time (`docs/log.md`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An item found; `score` is a cosine for vectors, BM25 for words, 1 for rules alone."""
+    """An item found, with its vector."""
 
     item: Item
     vector: Vectors
-    score: float
 
 
 class Index:
@@ -63,7 +64,7 @@ class Index:
         self.version: int | None = None
         self.names = Names(())
         self._connection: AsyncConnection | None = None
-        self._table: AsyncTable | None = None
+        self._version: _Version | None = None
 
     async def _connected(self) -> AsyncConnection:
         if self._connection is None:
@@ -128,7 +129,7 @@ class Index:
             raise EngineError(
                 f"The index version {version} in {self.uri} cannot be read: run `oneulmwo index`."
             ) from error
-        self._table, self.names, self.version = table, Names(map(_name, names)), version
+        self._version, self.names, self.version = _Version(table), Names(map(_name, names)), version
 
     async def drop(self, version: int) -> None:
         """Remove a version that nobody searches any more; one that is not there is no error."""
@@ -137,39 +138,70 @@ class Index:
             await connection.drop_table(table, ignore_missing=True)
 
     async def count(self) -> int:
-        return await self._searched().count_rows()
+        return await self._searched().table.count_rows()
 
     async def nearest(self, vector: Vectors, where: str, limit: int) -> list[Hit]:
         """The items nearest to a vector among those that keep the rule, nearest first."""
-        query = self._searched().query().nearest_to(vector).distance_type("cosine")
-        rows = await (query.where(where) if where else query).limit(limit).to_list()
-        return [_hit(row, 1.0 - row["_distance"]) for row in rows]
+        version = self._searched()
+        query = version.table.query().nearest_to(vector).distance_type("cosine")
+        return await version.found(query, where, limit, "_distance")
 
     async def worded(self, text: str, where: str, limit: int) -> list[Hit]:
         """The items whose words match the text best among those that keep the rule, best first."""
         if len(text) < 2:
             return []  # n-grams of two or more find nothing for a single syllable
-        query = self._searched().query().nearest_to_text(_match(text))
-        rows = await (query.where(where) if where else query).limit(limit).to_list()
-        return [_hit(row, row["_score"]) for row in rows]
+        version = self._searched()
+        return await version.found(
+            version.table.query().nearest_to_text(_match(text)), where, limit, "_score"
+        )
 
     async def keeping(self, where: str, limit: int) -> list[Hit]:
         """Items that keep the rule, in no order."""
-        query = self._searched().query()
-        rows = await (query.where(where) if where else query).limit(limit).to_list()
-        return [_hit(row, 1.0) for row in rows]
+        version = self._searched()
+        return await version.found(version.table.query(), where, limit)
 
     async def get(self, ids: Sequence[str]) -> dict[str, Hit]:
         """These items by id, without those that the index does not hold."""
-        if not ids:
-            return {}
-        hits = await self.keeping(f"id IN ({', '.join(map(quoted, ids))})", len(ids))
-        return {hit.item.id: hit for hit in hits}
+        return await self._searched().get(ids)
 
-    def _searched(self) -> AsyncTable:
-        if self._table is None:
+    def _searched(self) -> _Version:
+        if self._version is None:
             raise EngineError("There is no index yet: run `oneulmwo index`.")
-        return self._table
+        return self._version
+
+
+class _Version:
+    """One version's rows: those read before are held in memory, so that a search need only bring ids.
+
+    Whoever begins a search with a version ends it with that version.
+    """
+
+    def __init__(self, table: AsyncTable) -> None:
+        self.table = table
+        self._held: OrderedDict[str, Hit] = OrderedDict()
+
+    async def get(self, ids: Sequence[str]) -> dict[str, Hit]:
+        wanted = list(dict.fromkeys(ids))
+        read: dict[str, Hit] = {}
+        if missing := [item for item in wanted if item not in self._held]:
+            where = f"id IN ({', '.join(map(quoted, missing))})"
+            rows = await self.table.query().where(where).limit(len(missing)).to_list()
+            read = {row["id"]: _hit(row) for row in rows}
+        found = {item: hit for item in wanted if (hit := self._held.get(item) or read.get(item))}
+        for item, hit in found.items():
+            self._held[item] = hit
+            self._held.move_to_end(item)
+        while len(self._held) > HELD:
+            self._held.popitem(last=False)
+        return found
+
+    async def found(self, query: Any, where: str, limit: int, *scores: str) -> list[Hit]:
+        """What a query finds, in its order. `scores` are the columns that it orders by."""
+        query = query.where(where) if where else query
+        rows = await query.select(["id", *scores]).limit(limit).to_arrow()
+        ids = rows.column("id").to_pylist()
+        hits = await self.get(ids)
+        return [hits[item] for item in ids if item in hits]
 
 
 def _match(text: str) -> Any:
@@ -182,33 +214,6 @@ def _match(text: str) -> Any:
 def quoted(value: str) -> str:
     """A string as a literal of LanceDB's SQL."""
     return "'" + value.replace("'", "''") + "'"
-
-
-def embedded_text(item: Item) -> str:
-    """What of an item is embedded: what it is, what happens, why someone loves it, when it suits."""
-    words = labels("ko")
-    suits = ", ".join(
-        (*(words.of("moods", m) for m in item.moods), *(words.of("situations", s) for s in item.situations))
-    )
-    what = ", ".join(
-        (*(words.genre(item.domain, g) for g in item.genres), *(words.of("effects", e) for e in item.effects))
-    )
-    cuisine = words.of("cuisine", item.cuisine) if item.cuisine else ""
-    head = " ".join(filter(None, (item.title, item.title_en, *item.creators, cuisine)))
-    return normalize(". ".join(filter(None, (head, item.summary, *item.pitch, what, suits))))
-
-
-def searched_text(item: Item) -> str:
-    """What of an item is searched by words: every name and description it has."""
-    words = labels("ko")
-    parts = (
-        item.title, item.title_en or "", *item.aliases, *item.creators, *item.people,
-        *(words.genre(item.domain, g) for g in item.genres), *(words.of("effects", e) for e in item.effects),
-        *(words.of("situations", s) for s in item.situations), *item.ingredients,
-        words.of("cuisine", item.cuisine) if item.cuisine else "", item.summary or "", item.summary_en or "",
-        *item.pitch, *item.pitch_en,
-    )  # fmt: skip
-    return normalize(" ".join(filter(None, parts)), limit=4_000)
 
 
 def _prepared_lancedb(uri: str) -> Any:
@@ -291,18 +296,19 @@ def _name_rows(names: Names) -> pa.Table:
             "value": pa.array([name.value for _, name in rows], pa.string()),
             "domain": pa.array([str(name.domain) for _, name in rows], pa.string()),
             "items": pa.array([json.dumps(name.items) for _, name in rows], pa.string()),
+            "sure": pa.array([name.sure for _, name in rows], pa.bool_()),
         }
     )
 
 
 def _name(row: dict[str, Any]) -> tuple[str, Name]:
-    return row["key"], Name(row["kind"], row["value"], Domain(row["domain"]), tuple(json.loads(row["items"])))
-
-
-def _hit(row: dict[str, Any], score: float) -> Hit:
-    return Hit(
-        Item.model_validate_json(row["item"]), np.asarray(row["vector"], dtype=np.float32), float(score)
+    return row["key"], Name(
+        row["kind"], row["value"], Domain(row["domain"]), tuple(json.loads(row["items"])), row["sure"]
     )
+
+
+def _hit(row: dict[str, Any]) -> Hit:
+    return Hit(Item.model_validate_json(row["item"]), np.asarray(row["vector"], dtype=np.float32))
 
 
 async def _index_words(table: AsyncTable) -> None:

@@ -11,20 +11,32 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from engine.korean import Morpheme
-from engine.lexicon import Lexicon, read
+from engine.lexicon import Lexicon, pattern, read
 from engine.request import DEFAULT_COUNT, Exclude, Request
 from engine.text import squeeze
 
 Intent = Literal[
     "recommend", "why", "more", "detail", "similar", "like", "dislike", "seen", "save", "never",
     "stop", "greet", "thanks", "help", "who", "survey", "saved", "unclear",
+    "profile", "consent", "language", "korean", "english", "export", "forget", "inquiry", "inquiries",
+    "taste", "persona", "history", "undo", "choose", "guest", "limits", "retract",
+    "which_allergy",
 ]  # fmt: skip
+BY_RULE: Final[tuple[Intent, ...]] = ("recommend", "unclear", "taste", "retract", "which_allergy")
+"""Intents without words of their own."""
 FEEDBACK: Final[tuple[Intent, ...]] = ("never", "dislike", "seen", "save", "like")
 SMALL_TALK: Final[tuple[Intent, ...]] = ("stop", "who", "help", "thanks", "greet")
 ABOUT_ANSWERS: Final[tuple[Intent, ...]] = (
-    "never", "saved", "survey", "why", "similar", "detail", "more", "dislike", "seen", "save", "like",
+    "never", "undo", "guest", "persona", "history", "limits", "saved", "survey", "choose", "why", "similar",
+    "detail", "more", "dislike", "seen", "save", "like",
 )  # fmt: skip
 """In this order: "1번이랑 비슷한 거 더" asks for similar ones, not for more."""
+ABOUT_ONESELF: Final[tuple[Intent, ...]] = (
+    "forget", "export", "consent", "inquiries", "inquiry", "english", "korean", "language", "profile",
+)  # fmt: skip
+"""In this order: "내 정보 지워줘" asks to be forgotten, not for the profile."""
+ABOUT_ONESELF_CHARS: Final = 32
+"""A longer text is a story, in which somebody speaks English or wants to be forgotten."""
 SMALL_TALK_CHARS: Final = 16
 QUESTION_CHARS: Final = 14
 """A longer text that also wishes something is a wish, whatever question words stand in it."""
@@ -42,11 +54,31 @@ class Intents:
     """The words of each intent, compiled from `data/lexicon/dialogue.toml`."""
 
     def __init__(self) -> None:
+        words = read("dialogue")["words"]
         self._lexicon = Lexicon({"intent": read("dialogue")["intents"]})
+        self._tells = re.compile(rf"(?:{pattern(words['tells']).pattern})\s*[.!~]*$")
+        self._tells_en = re.compile(
+            rf"^i\s?(?:(?:really|also|just|actually) )*(?:{pattern(words['tells_en']).pattern})", re.I
+        )
+        self._of_self = pattern(words["of_self"])
+
+    def tells_taste(self, text: str, midway: bool) -> bool:
+        """Whether a text says what somebody likes in general, and asks for nothing.
+
+        `midway` in a talk it must speak of the person: after picks, "로맨스는 안 좋아해" turns those down.
+        """
+        if "?" in text:
+            return False
+        if self._tells_en.search(text):
+            return not re.search(r"\b(?:recommend|suggest|something|anything|today|tonight)\b", text, re.I)
+        return bool(self._tells.search(text) and (not midway or self._of_self.search(text)))
 
     def first(self, text: str, morphemes: Sequence[Morpheme]) -> Intent:
         """The intent by its words alone."""
         found = {match.value for match in self._lexicon.find(text, morphemes)}
+        for intent in ABOUT_ONESELF:
+            if intent in found and len(squeeze(text)[0]) <= ABOUT_ONESELF_CHARS:
+                return intent
         for intent in ABOUT_ANSWERS:
             if intent in found:
                 return intent
@@ -81,6 +113,10 @@ def settled(
     """The intent in the light of what else was said: "별로" beside a whole wish is no feedback."""
     pointed = bool(titles or refers or _THIS.search(text))
     wishes = not replace(request, items=(), exclude=Exclude(), creators=(), people=()).is_open
+    if intent in ABOUT_ONESELF:
+        spoken = replace(request, country=(), cuisine=(), exclude=Exclude())  # in 한국어로 and in Korean
+        asks = explicit or titles or not spoken.is_open
+        return "recommend" if asks else intent
     if intent in FEEDBACK and not pointed and (wishes or explicit):
         return "recommend"
     if intent == "greet" and (wishes or explicit):

@@ -11,8 +11,9 @@ from pydantic import TypeAdapter
 
 from data.item import Domain, Item
 from data.phrases import Language
-from engine.candidates import Candidate, Method, gather
+from engine.candidates import Candidate, Method, fuse, gather
 from engine.embedder import Embedder, Vectors
+from engine.group import Strategy, common, gather_for, histories, rank_for, together
 from engine.index import Index, quoted
 from engine.korean import Korean
 from engine.questions import Question, questions
@@ -82,7 +83,28 @@ class Recommendation:
         return whole | {"request": self.request.to_dict()}
 
 
+@dataclass(frozen=True, slots=True)
+class GroupRecommendation(Recommendation):
+    """One list for several people; a pick's `score` is the group's, its `fit` the members' mean.
+
+    Nothing in it tells what one of them likes, feels or must not eat.
+    """
+
+    strategy: Strategy = "average"
+    mean: tuple[float, ...] = ()
+    """For each pick the mean of the members' scores, 0 to 1."""
+    least: tuple[float, ...] = ()
+    """For each pick the score of whoever it suits least; whose it is, nobody is told."""
+    resigned: bool = False
+    """Whether "average_without_misery" found nothing that all can bear, and gave what hurts least."""
+
+    def to_dict(self) -> dict[str, Any]:
+        whole: dict[str, Any] = _GROUP_RECOMMENDATION.dump_python(self, mode="json")
+        return whole | {"request": self.request.to_dict()}
+
+
 _RECOMMENDATION: TypeAdapter[Recommendation] = TypeAdapter(Recommendation)
+_GROUP_RECOMMENDATION: TypeAdapter[GroupRecommendation] = TypeAdapter(GroupRecommendation)
 
 LOOSENED: Final = (
     "genres", "cuisine", "country", "creators", "people", "years", "length", "kcal", "spicy", "price",
@@ -139,6 +161,67 @@ class Recommender:
         blocked = await self._blocked(request, candidates, language)
         return Recommendation(request, picks, tuple(followups), trace, loosen, blocked)
 
+    async def recommend_group(
+        self,
+        request: Request,
+        tastes: Sequence[Taste],
+        *,
+        strategy: Strategy = "average",
+        count: int | None = None,
+        method: Method = 1,
+        seed: int = 0,
+        language: Language = "ko",
+    ) -> GroupRecommendation:
+        """Picks for several people at once, every one of which keeps the limits of each of them.
+
+        `count` is how many, if not as many as the request says. A group of nobody is one person of whom
+        nothing is known. Reasons speak of the request, and of what all members wish.
+        """
+        clock = _Clock()
+        tastes = tastes or (Taste(),)
+        request = request if count is None else replace(request, count=count)
+        limits, domain = together(tastes), request.domain
+        like = list((await self.items(request.like)).values())
+        liked = await histories(self.index, tastes, AFFINITY_ITEMS)
+        singles = [request] if domain else [replace(request, domain=each, count=1) for each in Domain]
+        gathered = [await gather_for(self.index, self.embedder, each, tastes, method) for each in singles]
+        clock.stop("gather")
+        ranked: list[Ranked] = []
+        found: list[tuple[Pick, Ranked]] = []
+        resigned = False
+        for single, pools in zip(singles, gathered, strict=True):
+            ordered, gave_in = rank_for(pools, single, tastes, liked, strategy, seed, like)
+            chosen = choose(ordered, single.count, seed)
+            known = common(tastes, ordered[0].item.domain) if ordered else limits
+            picks = await self._write(chosen, single, known, seed, language, position=len(found))
+            found += zip(picks, chosen, strict=True)
+            ranked += ordered
+            resigned |= gave_in
+        if domain is None:
+            found = sorted(found, key=lambda pair: -pair[1].score)[: request.count]
+        taken = [each for _, each in found]
+        candidates = [each.candidate for each in ranked]
+        clock.stop("rank")
+        left = [each.item for each in ranked if each not in taken]
+        followups = tuple(questions(left, request, language)) if domain else ()
+        loosen = await self._loosen(request, limits) if domain and not found else ()
+        blocked = await self._blocked(request, candidates, language) if domain else ()
+        clock.stop("suggest")
+        return GroupRecommendation(
+            request,
+            tuple(replace(pick, score=each.parts["group"]) for pick, each in found),
+            followups,
+            replace(
+                self._trace(method, seed, candidates, ranked, taken, clock), policy=f"{POLICY}.{strategy}"
+            ),
+            loosen,
+            blocked,
+            strategy,
+            tuple(each.parts["mean"] for each in taken),
+            tuple(each.parts["least"] for each in taken),
+            resigned,
+        )
+
     async def similar(self, item: str, request: Request) -> Request:
         """The request for what is like an item, of its domain."""
         hits = await self.index.get([item])
@@ -150,6 +233,17 @@ class Recommender:
     async def items(self, ids: Sequence[str]) -> dict[str, Item]:
         """Items by id, without those that the index does not hold."""
         return {item: hit.item for item, hit in (await self.index.get(ids)).items()}
+
+    async def of_domain(self, ids: Sequence[str], domain: Domain) -> set[str]:
+        """Those of the ids whose item is of the domain."""
+        return {key for key, item in (await self.items(ids)).items() if item.domain is domain}
+
+    async def closest(self, ids: Sequence[str], request: Request) -> list[str]:
+        """The third of these items that a request describes best, the best first."""
+        query = await self.embedder.query(request.text)
+        hits = sorted((await self.index.get(ids)).values(), key=lambda hit: -float(hit.vector @ query))
+        ranked = rank(fuse({"vector": hits}), request, Taste(), {}, seed=0)
+        return [each.item.id for each in ranked[: max(1, len(ranked) // 3)]]
 
     async def catalog(self, domain: Domain) -> list[Item]:
         """The items of a domain that can be shown, newest first."""
@@ -167,9 +261,12 @@ class Recommender:
         close = None if found else self.index.names.closest(text, ("creator", "person"))
         return list(dict.fromkeys(found)) or ([close.value] if close else [])
 
-    async def allergies_in(self, text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Allergens of the label list and other things to avoid that a text names, allergy or not."""
-        return await self._understander.allergies(text)
+    async def allergies_in(self, text: str, listed: bool = False) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Allergens of the label list and other things to avoid that a text names, allergy or not.
+
+        `listed` tells that the text answers what one must not eat: words that no list knows count too.
+        """
+        return await self._understander.allergies(text, listed)
 
     async def _of_each_domain(
         self, request: Request, taste: Taste, method: Method, seed: int, language: Language, clock: _Clock
@@ -178,17 +275,21 @@ class Recommender:
         candidates: list[Candidate] = []
         ranked: list[Ranked] = []
         chosen: list[Ranked] = []
-        for domain in Domain:
-            single = replace(request, domain=domain, count=1)
+        domains = request.among or tuple(Domain)
+        of_each = max(1, request.count // len(domains)) if request.among else 1
+        for domain in domains:
+            single = replace(request, domain=domain, among=(), count=of_each)
             found = await gather(self.index, self.embedder, single, taste, method)
             ordered = rank(found, single, taste, await self._history(taste), seed)
-            best = choose(ordered, 1, seed)
+            best = choose(ordered, of_each, seed)
             picks += await self._write(best, single, taste, seed, language, position=len(picks))
             candidates += found
             ranked += ordered
             chosen += best
         clock.stop("gather")
-        keep = sorted(zip(picks, chosen, strict=True), key=lambda pair: -pair[0].score)[: request.count]
+        keep = list(zip(picks, chosen, strict=True))
+        if not request.among:
+            keep = sorted(keep, key=lambda pair: -pair[0].score)[: request.count]
         trace = self._trace(method, seed, candidates, ranked, [pair[1] for pair in keep], clock)
         return Recommendation(request, tuple(pair[0] for pair in keep), (), trace)
 

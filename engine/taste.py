@@ -10,13 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any, Final
 
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
 from data.item import Domain
-from engine.request import Request, union
+from engine.quantities import Range
+from engine.request import Exclude, Request, union
 
 RECENT = 60
 """How many shown items count as lately shown."""
@@ -78,8 +80,8 @@ class Taste:
     """What holds for one person.
 
     Limits, which no pick breaks: `allergens` and `avoid` (things outside the label list), `diet`, `age`
-    in years, `spicy` and `price` at most, `never`. Wishes: `wishes`, by domain, from the survey. History:
-    item ids, oldest first. `says` are sentences about the person, searched by method 1.
+    in years, `spicy` and `price` at most, `never`. Wishes: `wishes`, by domain, from the survey and from
+    what was told; what they exclude is left out unless a request asks for it. History: item ids, oldest first. `says` are sentences about the person, searched by method 1.
     """
 
     allergens: tuple[str, ...] = ()
@@ -108,8 +110,10 @@ class Taste:
             and request.domain is not Domain.BOOK
         ):
             spicy = replace(spicy, high=min(high, self.spicy) if high is not None else self.spicy)
+        told = self.wishes.get(request.domain) if request.domain else None
         return replace(
             request,
+            exclude=request.exclude.joined(told.exclude.sparing(request) if told else Exclude()),
             allergens=union(request.allergens, self.allergens),
             avoid=union(request.avoid, self.avoid),
             diet=union(request.diet, self.diet),
@@ -126,10 +130,11 @@ def taste_of(
     answers: Mapping[str, Mapping[str, list[str]]],
     events: Iterable[tuple[str, str]],
     shown: Iterable[str] = (),
+    told: Mapping[str, Request] = MappingProxyType({}),
 ) -> Taste:
     """The taste that survey answers (domain → question → answers) and events (kind, item id; oldest first) make.
 
-    Answers that the surveys no longer know are passed over: surveys change, and nobody should lose the rest.
+    `told` is what the person says of their taste, by domain: it stands above the survey. Answers that the surveys no longer know are passed over: surveys change, and nobody should lose the rest.
     """
     limits: dict[str, Any] = {}
     wishes: dict[Domain, dict[str, Any]] = {}
@@ -172,6 +177,12 @@ def taste_of(
                 if item in history[other]:
                     history[other].remove(item)
             history[kind].append(item)
+    whole = {d: Request.from_dict({"domain": d, **fields}) for d, fields in wishes.items()}
+    for name, said in told.items():
+        if said.spicy:
+            limits["spicy"] = said.spicy.high
+        base = whole.get(Domain(name), Request(domain=Domain(name)))
+        whole[Domain(name)] = base.refined(replace(said, text="", spicy=Range()))
     return Taste(
         allergens=tuple(limits.get("allergens", ())),
         avoid=tuple(limits.get("avoid", ())),
@@ -179,7 +190,7 @@ def taste_of(
         age=limits.get("age"),
         spicy=limits.get("spicy"),
         price=limits.get("price"),
-        wishes={d: Request.from_dict({"domain": d, **fields}) for d, fields in wishes.items()},
+        wishes=whole,
         says=tuple(says),
         liked=tuple(history["like"]),
         disliked=tuple(history["dislike"]),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from engine.writing import Writer
+from handlers import memory
 from handlers.room import Room
 from handlers.turn import Choice, Press, Reply, Turn
-from storage import exposures, taste
+from storage.exposures import Exposure
 
 SAVED_SHOWN = 20
 
@@ -17,23 +18,26 @@ async def give(
     room: Room,
     kind: str,
     targets: Sequence[tuple[str, int | None]],
-    exposure: exposures.Exposure | None,
+    exposure: Exposure | None,
 ) -> AsyncIterator[Reply]:
     """Record feedback on items and their positions in the exposure; a button pressed again takes it back."""
     ids = [item for item, _ in targets]
     items, writer = await room.engine.items(ids), Writer(room.language)
     title = ", ".join(f"'{writer.title(items[item]) if item in items else item}'" for item in ids)
-    events = [(e.kind, e.item_id) for e in await room.read(taste.events, room.user.id)]
+    events = [(e.kind, e.item_id) for e in await memory.events(room)]
     say = room.words.say
     where = exposure.id if exposure else None
     if isinstance(turn.payload, Press) and all(kind in _standing(events, item) for item in ids):
         for item in ids:
-            room.write(taste.withdraw, room.user.id, item, kind)
+            memory.withdraw(room, item, kind)
+        room.session["undo"] = {"did": "withdraw", "kind": kind, "items": ids, "exposure": where}
         yield Reply(text=say(f"feedback.undone.{kind}", title=title))
         return
+    new = [item for item in ids if kind not in _standing(events, item)]
+    room.session["undo"] = {"did": "give", "kind": kind, "items": new, "exposure": where}
     for item, position in targets:
-        if kind not in _standing(events, item):
-            room.write(taste.record, room.user.id, item, kind, exposure_id=where, position=position)
+        if item in new:
+            memory.record(room, item, kind, where, position)
     choices = []
     position = targets[0][1] if len(targets) == 1 else None
     if where is not None and position is not None:
@@ -44,7 +48,26 @@ async def give(
     yield Reply(text=say(f"feedback.done.{kind}", title=title), choices=tuple(choices))
 
 
-async def which(turn: Turn, room: Room, kind: str, exposure: exposures.Exposure) -> AsyncIterator[Reply]:
+async def undo(turn: Turn, room: Room) -> AsyncIterator[Reply]:
+    """Take back the last feedback of this talk, or give again what was taken back last."""
+    last = room.session.pop("undo", None)
+    if not last or not last["items"]:
+        yield Reply(text=room.words.say("feedback.nothing"))
+        return
+    kind, ids = last["kind"], last["items"]
+    items, writer = await room.engine.items(ids), Writer(room.language)
+    title = ", ".join(f"'{writer.title(items[item]) if item in items else item}'" for item in ids)
+    gave = last["did"] == "give"
+    for item in ids:
+        if gave:
+            memory.withdraw(room, item, kind)
+        else:
+            memory.record(room, item, kind, last["exposure"], None)
+    room.session["undo"] = {**last, "did": "withdraw" if gave else "give"}
+    yield Reply(text=room.words.say(f"feedback.{'undone' if gave else 'done'}.{kind}", title=title))
+
+
+async def which(turn: Turn, room: Room, kind: str, exposure: Exposure) -> AsyncIterator[Reply]:
     """Ask which of the shown items was meant, one press an answer."""
     items, writer = await room.engine.items(exposure.item_ids), Writer(room.language)
     choices = tuple(
@@ -57,7 +80,7 @@ async def which(turn: Turn, room: Room, kind: str, exposure: exposures.Exposure)
 
 async def saved(turn: Turn, room: Room) -> AsyncIterator[Reply]:
     """The items saved for later, newest first."""
-    events = await room.read(taste.events, room.user.id)
+    events = await memory.events(room)
     ids = list(dict.fromkeys(e.item_id for e in reversed(events) if e.kind == "save"))[:SAVED_SHOWN]
     if not ids:
         yield Reply(text=room.words.say("saved.empty"))

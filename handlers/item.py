@@ -8,10 +8,11 @@ from data.item import Domain, Item
 from engine.request import Request
 from engine.taste import Taste
 from engine.writing import Writer
-from handlers.recommend import answer, exposure_id, feedback_choices, known_taste
+from handlers import memory
+from handlers.recommend import answer, exposure_id, feedback_choices
 from handlers.room import Room
 from handlers.turn import Card, Choice, Reply, Turn
-from storage import exposures
+from storage.exposures import Exposure
 
 
 async def detail(
@@ -25,10 +26,9 @@ async def detail(
     item, writer = items[item_id], Writer(room.language)
     if exposure is None:
         exposure, position = exposure_id(turn), 1
-        room.write(
-            exposures.add, exposure_id=exposure, user_id=room.user.id, platform=turn.chat.platform,
-            chat_id=turn.chat.id, domain=str(item.domain), item_ids=[item.id],
-            body={"request": Request(domain=item.domain).to_dict(), "picks": [], "asked": True},
+        memory.show(
+            turn, room, exposure, str(item.domain), [item.id],
+            {"request": Request(domain=item.domain).to_dict(), "picks": [], "asked": True},
         )  # fmt: skip
         room.session |= {
             "exposure": exposure,
@@ -40,7 +40,7 @@ async def detail(
         writer.summary(item),
         _people(room, item),
         _ingredients(room, item),
-        _caution(room, item, await known_taste(room)),
+        _caution(room, item, await memory.known_taste(room)),
     ]
     lines.append(say(f"where.{item.domain}", url=item.url) if item.url else "")
     choices = [
@@ -58,7 +58,7 @@ async def detail(
     )
 
 
-async def why(turn: Turn, room: Room, exposure: exposures.Exposure, position: int) -> AsyncIterator[Reply]:
+async def why(turn: Turn, room: Room, exposure: Exposure, position: int) -> AsyncIterator[Reply]:
     """Why the pick at this position was made, from what was stored when it was."""
     picks = exposure.body.get("picks", [])
     say = room.words.say
@@ -86,6 +86,27 @@ async def why(turn: Turn, room: Room, exposure: exposures.Exposure, position: in
             Choice(say("button.detail_short"), f"item:{exposure.id}:{position}", 1),
             Choice(say("button.similar"), f"sim:{exposure.id}:{position}", 1),
             Choice(say("button.more"), f"more:{exposure.id}", 1),
+        ),
+    )
+
+
+async def choose(turn: Turn, room: Room, exposure: Exposure, places: tuple[int, ...]) -> AsyncIterator[Reply]:
+    """One of the shown picks, by how well it fits: of those pointed at, or of all."""
+    picks = exposure.body.get("picks", [])
+    among = [n for n in places if 1 <= n <= len(picks)] or list(range(1, len(picks) + 1))
+    if not among:
+        yield Reply(text=room.words.say("chat.nothing_yet"))
+        return
+    best = max(among, key=lambda n: (picks[n - 1]["score"], -n))
+    pick, say = picks[best - 1], room.words.say
+    room.session["focus"] = pick["id"]
+    yield Reply(
+        text="\n".join((say("choose.lead", title=pick["title"]), pick["reason"], pick["benefit"])),
+        choices=(
+            Choice(say("button.detail_short"), f"item:{exposure.id}:{best}", 1),
+            Choice(say("button.why"), f"why:{exposure.id}:{best}", 1),
+            Choice(say("button.more"), f"more:{exposure.id}", 1),
+            *feedback_choices(exposure.id, best, 2),
         ),
     )
 

@@ -21,20 +21,20 @@ from data.phrases import Phrases
 from engine.allergies import avoided
 from engine.questions import refinement
 from engine.recommender import Pick, Recommendation
-from engine.request import DEFAULT_COUNT, Exclude, Request, union
-from engine.taste import Taste, taste_of
+from engine.request import DEFAULT_COUNT, Exclude, Request
+from engine.taste import Taste
 from engine.understanding import Understanding
+from handlers import care, memory
+from handlers.memory import TALK_SECONDS
 from handlers.room import Room
 from handlers.turn import Card, Choice, Reply, Turn
-from storage import exposures, taste
+from storage.exposures import Exposure
 
-TALK_SECONDS = 12 * 3600
-"""How long what was shown and said in a talk counts as the same talk."""
 SHOWN_KEPT = 300
 REFUSED_NAMED = 4
 """How many allergies are repeated before the picks: a group such as seafood has many."""
 FEEDBACK = (("like", "👍"), ("dislike", "👎"), ("seen", "👀"), ("save", "🔖"), ("never", "🚫"))
-SENSITIVE: dict[str, Any] = {"text": "", "moods": (), "body": (), "allergens": (), "avoid": ()}
+SENSITIVE = frozenset({"text", "moods", "body", "allergens", "avoid"})
 """Fields of a request that are stored only with consent."""
 
 
@@ -43,13 +43,6 @@ async def recommend(turn: Turn, room: Room, understood: Understanding) -> AsyncI
     request = understood.request
     async for reply in answer(turn, room, request, told_allergy=bool(request.allergens or request.avoid)):
         yield reply
-
-
-def keep_limits(room: Room, request: Request) -> None:
-    """Keep for the talk what a text says must not be eaten, whatever else the text was about."""
-    limits = room.session.setdefault("limits", {})
-    for name in ("allergens", "avoid", "diet"):
-        limits[name] = list(union(limits.get(name, ()), getattr(request, name)))
 
 
 async def open_request(turn: Turn, room: Room, domain: Domain | None) -> AsyncIterator[Reply]:
@@ -61,7 +54,7 @@ async def open_request(turn: Turn, room: Room, domain: Domain | None) -> AsyncIt
 
 
 async def more(
-    turn: Turn, room: Room, exposure: exposures.Exposure | None = None, count: int = DEFAULT_COUNT
+    turn: Turn, room: Room, exposure: Exposure | None = None, count: int = DEFAULT_COUNT
 ) -> AsyncIterator[Reply]:
     """Other picks for the same wish: of this exposure, or the last one of the talk."""
     request = _last_request(room)
@@ -71,7 +64,7 @@ async def more(
         yield reply
 
 
-async def refine(turn: Turn, room: Room, exposure: exposures.Exposure, data: str) -> AsyncIterator[Reply]:
+async def refine(turn: Turn, room: Room, exposure: Exposure, data: str) -> AsyncIterator[Reply]:
     """A pressed question: the wish of its exposure, changed as the button says."""
     base = _last_request(room) if exposure.id == room.session.get("exposure") else None
     base = base or Request.from_dict(exposure.body["request"])
@@ -104,7 +97,7 @@ async def answer(
     turn: Turn, room: Room, request: Request, told_allergy: bool = False
 ) -> AsyncIterator[Reply]:
     """Recommend for a request, show it, and keep what later turns need."""
-    known = await known_taste(room)
+    known = await memory.known_taste(room)
     shown = [item for item, at in room.session.get("shown", ()) if turn.at - at < TALK_SECONDS]
     asked = replace(
         request,
@@ -127,40 +120,16 @@ async def answer(
         "focus": None,
         "shown": (room.session.get("shown", []) + [[pick.id, turn.at] for pick in found.picks])[-SHOWN_KEPT:],
     }
-    stored = found if room.user.consent else _discreet(found)
-    room.write(
-        exposures.add,
-        exposure_id=exposure,
-        user_id=room.user.id,
-        platform=turn.chat.platform,
-        chat_id=turn.chat.id,
-        domain=str(request.domain or ""),
-        item_ids=[pick.id for pick in found.picks],
-        body=replace(stored, request=replace(stored.request, exclude=request.exclude)).to_dict(),
-    )
+    body = replace(found, request=replace(found.request, exclude=request.exclude)).to_dict()
+    memory.show(
+        turn, room, exposure, str(request.domain or ""), [pick.id for pick in found.picks],
+        body if room.consent else discreet(body),
+    )  # fmt: skip
     yield Reply(
         text=introduction(room.words, request, known, found),
         cards=tuple(card(pick) for pick in found.picks),
         choices=_choices(room, found, exposure, told_allergy),
         exposure=exposure,
-    )
-
-
-async def known_taste(room: Room) -> Taste:
-    """What is remembered of this person, and what was said in this talk."""
-    user = room.user.id
-    answers: dict[str, dict[str, list[str]]] = await room.read(taste.answers, user)
-    for domain, given in room.session.get("answers", {}).items():
-        answers[domain] = {**answers.get(domain, {}), **given}
-    events = await room.read(taste.events, user)
-    recent = await room.read(exposures.recent, user)
-    known = taste_of(answers, [(e.kind, e.item_id) for e in events], [item for item, _ in reversed(recent)])
-    limits: dict[str, list[str]] = room.session.get("limits", {})
-    return replace(
-        known,
-        allergens=union(known.allergens, limits.get("allergens", ())),
-        avoid=union(known.avoid, limits.get("avoid", ())),
-        diet=union(known.diet, limits.get("diet", ())),
     )
 
 
@@ -197,41 +166,46 @@ def _choices(room: Room, found: Recommendation, exposure: str, told_allergy: boo
         Choice(question.label, f"ask:{exposure}:{question.data}", row) for question in found.followups
     ]
     choices.append(Choice(say("button.more"), f"more:{exposure}", row + 1))
-    if told_allergy and room.user.consent is None:
+    if told_allergy and room.user.consent is None and not room.user.guest:
         choices.append(Choice(say("button.remember_allergy"), "remember:allergies", row + 1))
     for place in range(1, len(found.picks) + 1):
         choices += feedback_choices(exposure, place, row + 1 + place, place)
     return tuple(choices)
 
 
-def _discreet(found: Recommendation) -> Recommendation:
+def discreet(body: dict[str, Any]) -> dict[str, Any]:
     """What is stored of an answer without consent: nothing of the person's mood, body or allergies."""
-    picks = tuple(
-        replace(pick, grounds=tuple(g for g in pick.grounds if not g.startswith(("moods.", "body."))))
-        for pick in found.picks
-    )
-    return replace(found, picks=picks, request=replace(found.request, **SENSITIVE))
+    request = {name: value for name, value in body.get("request", {}).items() if name not in SENSITIVE}
+    picks = [
+        pick | {"grounds": [g for g in pick.get("grounds", ()) if not g.startswith(("moods.", "body."))]}
+        for pick in body.get("picks", ())
+    ]
+    return body | {"request": request, "picks": picks}
 
 
 def introduction(words: Phrases, request: Request, known: Taste, found: Recommendation) -> str:
     """What is said before the picks, with the caution that every food answer carries for an allergy."""
     say, seed = words.say, found.trace.seed
-    kind = str(request.domain) if request.domain else "mixed"
+    kind = str(request.domain) if request.domain else "several" if request.among else "mixed"
     parts = [say(f"intro.{kind}", seed)]
     refused = (*request.allergens, *(avoided(name, words.language) for name in request.avoid))
     if refused:
         names = [words.variants(f"label.allergens.{name}") or [name] for name in refused]
         parts.append(say("intro.allergy", names=", ".join(name[0] for name in names[:REFUSED_NAMED])))
+    if request.unchecked:
+        claims = ", ".join(say(f"intro.unchecked_name.{name}") for name in request.unchecked)
+        parts.append(say("intro.unchecked", names=claims))
     if request.unknown:
         parts.append(say("intro.unknown", name=request.unknown))
     if found.blocked:
         parts.append(say("intro.blocked", names=", ".join(found.blocked)))
     if request.domain is not None and len(found.picks) < request.count:
         parts.append(say("intro.fewer", seed, count=len(found.picks)))
-    if any(pick.domain is Domain.FOOD for pick in found.picks) and (
-        known.allergens or known.avoid or request.allergens or request.avoid
-    ):
+    food = any(pick.domain is Domain.FOOD for pick in found.picks)
+    if food and (known.allergens or known.avoid or request.allergens or request.avoid):
         parts.append(say("chat.allergy_caution"))
+    if food and (key := care.caution(request.text)):
+        parts.append(say(key, seed))
     return " ".join(parts)
 
 

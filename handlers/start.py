@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from data.item import Domain
+from handlers import memory
 from handlers.recommend import seed_of
 from handlers.room import Room
 from handlers.turn import Choice, Reply, Turn
+from storage import users
 
 
 async def start(turn: Turn, room: Room) -> AsyncIterator[Reply]:
@@ -22,6 +24,19 @@ async def help_(turn: Turn, room: Room) -> AsyncIterator[Reply]:
     examples = room.words.variants("help.examples")
     choices = tuple(Choice(example, f"say:{place}", 1 + place // 2) for place, example in enumerate(examples))
     yield Reply(text=room.words.say("help.text"), choices=choices)
+
+
+async def guest(turn: Turn, room: Room) -> AsyncIterator[Reply]:
+    """Turn guest mode on or off; what was remembered before stays until it is asked to go."""
+    now = not room.user.guest
+    room.write(users.set_guest, room.user.id, now)
+    for key in memory.OF_TALK:
+        room.session.pop(key, None)
+    say = room.words.say
+    yield Reply(
+        text=say("guest.on" if now else "guest.off"),
+        choices=(*_begin(room), Choice(say("button.guest_off" if now else "button.guest_on"), "guest", 3)),
+    )
 
 
 async def small_talk(turn: Turn, room: Room, kind: str) -> AsyncIterator[Reply]:

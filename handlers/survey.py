@@ -27,9 +27,10 @@ from data.item import Allergen, Domain, Item
 from engine.allergies import avoided
 from engine.taste import Question, survey
 from engine.writing import Writer
+from handlers import consent, memory
+from handlers.memory import Answers
 from handlers.room import Room
 from handlers.turn import Choice, Reply, Turn, number
-from storage import taste, users
 
 PAGE: Final = 9
 TYPED_LENGTH: Final = 40
@@ -40,8 +41,6 @@ NONE: Final = frozenset(
     {"없어", "없어요", "없음", "없습니다", "아니", "아니요", "아뇨", "no", "none", "nothing"}
 )
 
-Answers = dict[str, list[str]]
-
 
 async def begin(turn: Turn, room: Room, domain: Domain | None) -> AsyncIterator[Reply]:
     """Start or take up a survey; without a domain, ask which."""
@@ -49,7 +48,7 @@ async def begin(turn: Turn, room: Room, domain: Domain | None) -> AsyncIterator[
         say = room.words.say
         choices = tuple(Choice(say(f"button.survey_of.{d}"), f"survey:{d}", 1) for d in Domain)
         yield Reply(text=say("survey.which"), choices=choices)
-    elif room.user.consent is None and "consent" not in room.session:
+    elif room.user.consent is None and not room.user.guest:
         yield _consent(room, domain)
     else:
         yield await _next(room, domain)
@@ -74,7 +73,11 @@ async def press(turn: Turn, room: Room, data: str) -> AsyncIterator[Reply]:
     key, _, rest = rest.partition(":")
     verb, _, value = rest.partition(":")
     if key == "consent":
-        agree(room, verb == "yes")
+        if verb != "yes" and room.user.consent:  # an old button: what is remembered goes only after asking
+            async for reply in consent.ask(turn, room):
+                yield reply
+            return
+        memory.agree(room, verb == "yes")
         yield await _next(room, domain)
         return
     asked = survey(domain)
@@ -92,7 +95,7 @@ async def press(turn: Turn, room: Room, data: str) -> AsyncIterator[Reply]:
                 yield stale
                 return
             given |= {key: _toggled(given.get(key, []), value, question.kind != "single")}
-            keep(room, domain, given)
+            memory.keep_answers(room, domain, given)
             if question.kind == "single":
                 yield await _after(room, domain, place, given)
             else:
@@ -102,7 +105,7 @@ async def press(turn: Turn, room: Room, data: str) -> AsyncIterator[Reply]:
         case "skip" | "next":
             if verb == "skip":
                 given |= {key: []}
-                keep(room, domain, given)
+                memory.keep_answers(room, domain, given)
             yield await _after(room, domain, place, given)
         case "back":
             yield await _ask(room, domain, max(0, place - 1), given, 0)
@@ -152,38 +155,16 @@ async def typed_answer(turn: Turn, room: Room, text: str) -> AsyncIterator[Reply
 async def remember(turn: Turn, room: Room) -> AsyncIterator[Reply]:
     """Keep the allergies told in this talk for good: pressing the button is the consent."""
     limits = room.session.get("limits", {})
-    told = [*limits.get("allergens", ()), *(f"other.{name}" for name in limits.get("avoid", ()))]
-    if not told:
+    if room.user.guest or not (limits.get("allergens") or limits.get("avoid")):
         yield Reply(text=room.words.say("chat.stale"))
         return
-    given = await answers(room, Domain.FOOD)
-    agree(room, True)
-    keep(room, Domain.FOOD, given | {"allergies": list(dict.fromkeys((*given.get("allergies", ()), *told)))})
+    await memory.remember_talk(room)
     yield Reply(text=room.words.say("chat.allergy_kept"))
-
-
-def agree(room: Room, consent: bool) -> None:
-    """Keep whether moods, body states and allergies may be remembered; what this talk holds goes along."""
-    room.session["consent"] = consent
-    room.write(users.set_consent, room.user.id, consent)
-    if consent:
-        for domain, given in room.session.pop("answers", {}).items():
-            room.write(taste.save_answers, room.user.id, domain, given)
 
 
 async def answers(room: Room, domain: Domain) -> Answers:
     """What was answered so far, remembered or in this talk."""
-    remembered: dict[str, Answers] = await room.read(taste.answers, room.user.id)
-    return {**remembered.get(domain, {}), **room.session.get("answers", {}).get(domain, {})}
-
-
-def keep(room: Room, domain: Domain, given: Answers) -> None:
-    """Keep the answers of a domain: for good with consent, else in this talk."""
-    if room.session.get("consent", room.user.consent):
-        room.write(taste.save_answers, room.user.id, str(domain), given)
-        room.session.get("answers", {}).pop(domain, None)
-    else:
-        room.session.setdefault("answers", {})[str(domain)] = given
+    return (await memory.survey_answers(room)).get(domain, {})
 
 
 async def _take(room: Room, domain: Domain, place: int, values: list[str]) -> AsyncIterator[Reply]:
@@ -192,7 +173,7 @@ async def _take(room: Room, domain: Domain, place: int, values: list[str]) -> As
     earlier = given.get(question.id, [])
     several = question.kind != "single"
     given |= {question.id: list(dict.fromkeys((*earlier, *values))) if several else values[:1]}
-    keep(room, domain, given)
+    memory.keep_answers(room, domain, given)
     if several and values:
         yield await _ask(room, domain, place, given, _page_of(room))
     else:
@@ -211,12 +192,12 @@ async def _read(room: Room, question: Question, text: str) -> list[str]:
     """Typed words as answers: names as the catalog spells them, allergies as the lexicon names them."""
     if question.kind == "people":
         return room.engine.people_in(text)
-    if question.field == "allergens":
-        labels, others = await room.engine.allergies_in(text)
-        if labels or others:
-            return [*labels, *(f"other.{name}" for name in others)]
     said = await room.engine.understand(text, this_year=room.today.year)
     asks = said.intent != "recommend" or said.request.text != said.text
+    if question.field == "allergens" and (not asks or any(await room.engine.allergies_in(text))):
+        labels, others = await room.engine.allergies_in(text, listed=True)
+        if labels or others:
+            return [*labels, *(f"other.{name}" for name in others)]
     if asks or (question.field and said.request.domain in (Domain.BOOK, Domain.MOVIE)):
         return []
     return [f"other.{text}" if question.field == "allergens" else text]
@@ -286,7 +267,7 @@ async def _summary(room: Room, domain: Domain, given: Answers) -> Reply:
         choices.append(
             Choice(say("button.change", name=name), f"survey:{domain}:{question.id}:ask", 2 + place // 3)
         )
-    if not room.session.get("consent", room.user.consent):
+    if not room.consent:
         lines.append(say("survey.this_talk"))
     return Reply(text="\n".join(lines), slot=_slot(domain), choices=tuple(choices))
 

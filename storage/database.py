@@ -13,28 +13,20 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, event, inspect, text
+from sqlalchemy import Connection, Table, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidRequestError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from storage.schema import HEAD
+from storage.sqlite import reading_engine, writing_engine
 
-BUSY_TIMEOUT = 5_000
-"""Milliseconds that a writer waits for another process's transaction."""
 READERS = 8
 """Connections that may read at once."""
 CHUNK = 500
 """Values in one IN list, rows in one insert."""
 
-_PRAGMAS: Final = (
-    # First, because switching to WAL may itself have to wait.
-    f"PRAGMA busy_timeout = {BUSY_TIMEOUT}",
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = NORMAL",
-    "PRAGMA foreign_keys = ON",
-)
 _ELSEWHERE: Final = "set ONEULMWO_HOME or ONEULMWO_DATABASE_URL to another place"
 
 T = TypeVar("T")
@@ -51,8 +43,8 @@ class Database:
         self._url = url
         self._lock = asyncio.Lock()
         if url.get_backend_name() == "sqlite":
-            self._readers = _sqlite_engine(url, "BEGIN", (*_PRAGMAS, "PRAGMA query_only = ON"), READERS)
-            self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", _PRAGMAS, 1)
+            self._readers = reading_engine(url, READERS)
+            self._writer = writing_engine(url)
         else:
             self._readers = self._writer = create_async_engine(url, hide_parameters=True, pool_size=READERS)
 
@@ -142,39 +134,6 @@ def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
     rest = iter(values)
     while chunk := list(islice(rest, size)):
         yield chunk
-
-
-def _sqlite_engine(url: URL, begin: str, pragmas: tuple[str, ...], connections: int) -> AsyncEngine:
-    engine = create_async_engine(
-        url,
-        # A statement's parameters are what people said: they stay out of error messages and logs.
-        hide_parameters=True,
-        pool_size=connections,
-        max_overflow=0,
-        # The driver must leave BEGIN to us: its own is deferred, and fails when a reader turns writer.
-        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT / 1000},
-    )
-    _begin_with(engine.sync_engine, begin, pragmas)
-    return engine
-
-
-def _begin_with(engine: Engine, begin: str, pragmas: tuple[str, ...]) -> None:
-    @event.listens_for(engine, "connect")
-    def _connected(connection: Any, record: object) -> None:
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(pragma)
-        cursor.close()
-
-    @event.listens_for(engine, "invalidate")
-    def _broken_off(connection: Any, record: object, error: object) -> None:
-        # After a cancelled statement SQLAlchemy closes the connection, but SQLite keeps its locks as long
-        # as the statement lives, and the traceback of the cancellation holds it.
-        connection.rollback()
-
-    @event.listens_for(engine, "begin")
-    def _began(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
 
 
 def _prepare(url: URL) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Select, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.schema import exposure_items, exposures
@@ -60,25 +60,18 @@ async def add(
 
 
 async def get(connection: AsyncConnection, exposure_id: str) -> Exposure | None:
-    row = (await connection.execute(select(exposures).where(exposures.c.id == exposure_id))).one_or_none()
-    if row is None:
-        return None
-    item_ids = await connection.scalars(
-        select(exposure_items.c.item_id)
-        .where(exposure_items.c.exposure_id == exposure_id)
-        .order_by(exposure_items.c.position)
-    )
-    return Exposure(
-        id=row.id,
-        user_id=row.user_id,
-        platform=row.platform,
-        chat_id=row.chat_id,
-        domain=row.domain,
-        item_ids=tuple(item_ids),
-        body=row.body,
-        delivered_at=row.delivered_at,
-        created_at=row.created_at,
-    )
+    found = await _whole(connection, select(exposures).where(exposures.c.id == exposure_id))
+    return found[0] if found else None
+
+
+async def latest(
+    connection: AsyncConnection, user_id: int, *, chat_id: str | None = None, limit: int
+) -> list[Exposure]:
+    """The person's last recommendations, newest first; those of one chat, if one is named."""
+    query = select(exposures).where(exposures.c.user_id == user_id)
+    if chat_id is not None:
+        query = query.where(exposures.c.chat_id == chat_id)
+    return await _whole(connection, query.order_by(exposures.c.created_at.desc()).limit(limit))
 
 
 async def recent(connection: AsyncConnection, user_id: int, limit: int = 200) -> list[tuple[str, float]]:
@@ -94,3 +87,30 @@ async def recent(connection: AsyncConnection, user_id: int, limit: int = 200) ->
         .limit(limit)
     )
     return [(row.item_id, row.created_at) for row in rows]
+
+
+async def _whole(connection: AsyncConnection, query: Select[Any]) -> list[Exposure]:
+    """The recommendations that a query of their rows finds, in its order, with their items."""
+    rows = (await connection.execute(query)).all()
+    items: dict[str, list[str]] = {row.id: [] for row in rows}
+    shown = await connection.execute(
+        select(exposure_items.c.exposure_id, exposure_items.c.item_id)
+        .where(exposure_items.c.exposure_id.in_(items))
+        .order_by(exposure_items.c.position)
+    )
+    for exposure_id, item_id in shown:
+        items[exposure_id].append(item_id)
+    return [
+        Exposure(
+            id=row.id,
+            user_id=row.user_id,
+            platform=row.platform,
+            chat_id=row.chat_id,
+            domain=row.domain,
+            item_ids=tuple(items[row.id]),
+            body=row.body,
+            delivered_at=row.delivered_at,
+            created_at=row.created_at,
+        )
+        for row in rows
+    ]

