@@ -32,7 +32,12 @@ class _Question:
             return templates.any_of(phrase for name in names for phrase in table[name])
 
         self.states, self._persons = of("states"), of("states", "tender")
-        self._asks, self._unsure, self._wishes, self._open = of("asks"), of("unsure"), of("wishes"), of("open")
+        self._asks, self._unsure, self._wishes, self._open = (
+            of("asks"),
+            of("unsure"),
+            of("wishes"),
+            of("open"),
+        )
 
     def asked(self, reading: str) -> bool:
         if not self._persons.search(reading) or self._open.search(reading):

@@ -72,7 +72,9 @@ class Korean(Templates):
             if name:
                 found += self._part(name)
             elif sign == "~":
-                found += rf"(?:(?!{'|'.join(map(self._sequence, self._breaks))})[가-힣] ?){{0,{GAP_SYLLABLES}}}?"
+                found += (
+                    rf"(?:(?!{'|'.join(map(self._sequence, self._breaks))})[가-힣] ?){{0,{GAP_SYLLABLES}}}?"
+                )
             elif sign == "^":
                 found += "(?<![가-힣])"
             elif sign == "#":
@@ -90,7 +92,7 @@ class English(Templates):
 
     @staticmethod
     def reading(text: str) -> str:
-        bare = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+        bare = "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
         return f" {_NOT_ENGLISH.sub(' ', _APOSTROPHE.sub('', bare)).strip()} "
 
     def _sequence(self, phrase: str) -> str:
