@@ -92,7 +92,7 @@ class English(Templates):
 
     @staticmethod
     def reading(text: str) -> str:
-        bare = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+        bare = "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
         return f" {_NOT_ENGLISH.sub(' ', _APOSTROPHE.sub('', bare)).strip()} "
 
     def _sequence(self, phrase: str) -> str:
