@@ -183,7 +183,13 @@ class Recommender:
         limits, domain = together(tastes), request.domain
         like = list((await self.items(request.like)).values())
         liked = await histories(self.index, tastes, AFFINITY_ITEMS)
-        singles = [request] if domain else [replace(request, domain=each, count=1) for each in Domain]
+        domains = request.among or tuple(Domain)
+        of_each = max(1, request.count // len(domains)) if request.among else 1
+        singles = (
+            [request]
+            if domain
+            else [replace(request, domain=each, among=(), count=of_each) for each in domains]
+        )
         gathered = [await gather_for(self.index, self.embedder, each, tastes, method) for each in singles]
         clock.stop("gather")
         ranked: list[Ranked] = []
@@ -197,7 +203,7 @@ class Recommender:
             found += zip(picks, chosen, strict=True)
             ranked += ordered
             resigned |= gave_in
-        if domain is None:
+        if domain is None and not request.among:
             found = sorted(found, key=lambda pair: -pair[1].score)[: request.count]
         taken = [each for _, each in found]
         candidates = [each.candidate for each in ranked]
