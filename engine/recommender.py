@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -75,6 +76,8 @@ class Recommendation:
     trace: Trace
     loosen: tuple[str, ...] = field(default=())
     """Rules of the request without any one of which something would fit; only when nothing does."""
+    jointly: bool = False
+    """Whether no one of those rules is enough: all of them have to go, one after the other."""
     blocked: tuple[str, ...] = ()
     """Titles that the request named though they break its rules or the person's limits."""
 
@@ -155,11 +158,11 @@ class Recommender:
         clock.stop("write")
         left = [r.item for r in ranked if r not in chosen]
         followups = questions(left, request, language)
-        loosen = () if chosen else await self._loosen(request, taste)
+        loosen, jointly = ((), False) if chosen else await self._loosen(request, taste)
         clock.stop("suggest")
         trace = self._trace(method, seed, candidates, ranked, chosen, clock)
         blocked = await self._blocked(request, candidates, language)
-        return Recommendation(request, picks, tuple(followups), trace, loosen, blocked)
+        return Recommendation(request, picks, tuple(followups), trace, loosen, jointly, blocked)
 
     async def recommend_group(
         self,
@@ -210,7 +213,7 @@ class Recommender:
         clock.stop("rank")
         left = [each.item for each in ranked if each not in taken]
         followups = tuple(questions(left, request, language)) if domain else ()
-        loosen = await self._loosen(request, limits) if domain and not found else ()
+        loosen, jointly = await self._loosen(request, limits) if domain and not found else ((), False)
         blocked = await self._blocked(request, candidates, language) if domain else ()
         clock.stop("suggest")
         return GroupRecommendation(
@@ -221,6 +224,7 @@ class Recommender:
                 self._trace(method, seed, candidates, ranked, taken, clock), policy=f"{POLICY}.{strategy}"
             ),
             loosen,
+            jointly,
             blocked,
             strategy,
             tuple(each.parts["mean"] for each in taken),
@@ -346,14 +350,29 @@ class Recommender:
             )
         return tuple(picks)
 
-    async def _loosen(self, request: Request, taste: Taste) -> tuple[str, ...]:
-        """Rules each of which alone stands in the way; limits of the person are never among them."""
-        helps = []
-        for name in LOOSENED:
-            looser = request.without(name)
-            if looser != request and await gather(self.index, self.embedder, looser, taste, 2):
-                helps.append(name)
-        return tuple(helps)
+    async def _loosen(self, request: Request, taste: Taste) -> tuple[tuple[str, ...], bool]:
+        """Rules any one of which would have to go, or else a least set that has to go together, and whether it
+        is such a set; limits of the person are never among them."""
+
+        async def found(looser: Request) -> bool:
+            return bool(await gather(self.index, self.embedder, looser, taste, 2))
+
+        said = [name for name in LOOSENED if request.without(name) != request]
+        if helps := [name for name in said if await found(request.without(name))]:
+            return tuple(helps), False
+        dropped: list[str] = []
+        looser = request
+        for name in said:
+            dropped, looser = [*dropped, name], looser.without(name)
+            if len(dropped) > 1 and await found(looser):
+                break
+        else:
+            return (), False
+        for name in dropped[:-1]:  # of those that went first, some may stay
+            fewer = [each for each in dropped if each != name]
+            if await found(functools.reduce(Request.without, fewer, request)):
+                dropped = fewer
+        return tuple(dropped), True
 
     def _trace(
         self, method: Method, seed: int, candidates: Sequence[Candidate], ranked: Sequence[Ranked],

@@ -192,6 +192,9 @@ def introduction(words: Phrases, request: Request, known: Taste, found: Recommen
     if refused:
         names = [words.variants(f"label.allergens.{name}") or [name] for name in refused]
         parts.append(say("intro.allergy", names=", ".join(name[0] for name in names[:REFUSED_NAMED])))
+    if request.conflicts:
+        rules = ", ".join(say(f"rule.{name}") for name in request.conflicts)
+        parts.append(say("intro.conflict", names=rules))
     if request.unchecked:
         claims = ", ".join(say(f"intro.unchecked_name.{name}") for name in request.unchecked)
         parts.append(say("intro.unchecked", names=claims))
@@ -213,7 +216,7 @@ def nothing(words: Phrases, found: Recommendation, shown: bool = False) -> str:
     """What is said when nothing keeps the rules: which rule stands in the way, or that all was shown."""
     if found.loosen:
         names = ", ".join(words.say(f"rule.{name}") for name in found.loosen)
-        return words.say("chat.nothing_loosen", rules=names)
+        return words.say("chat.nothing_jointly" if found.jointly else "chat.nothing_loosen", rules=names)
     return words.say("chat.nothing_more" if shown else "chat.nothing")
 
 
