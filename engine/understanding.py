@@ -72,6 +72,7 @@ class Understander:
         self._allergies = Allergies(self._negation)
         self._feelings = Feelings(embedder)
         self._intents = Intents()
+        self._embedder = embedder
 
     async def allergies(self, text: str, listed: bool = False) -> Named:
         """What may be an allergy by name in a text: ids of the label list, and of other things.
@@ -99,6 +100,9 @@ class Understander:
         mended, morphemes = await self._korean.analyse(english.mended(said))
         language = "ko" if is_korean(said) or not re.search("[a-zA-Z]", said) else "en"
         low = mended.lower()
+        intent = self._intents.first(low, morphemes)
+        if intent == "recommend":  # the query is made while the rest is read
+            self._embedder.expect(self.search_text(mended))
         matches = self._lexicon.find(low, morphemes)
         numbers = _as_matches_of(quantities.find(low, this_year, domain))
         said_names = names.find(mended)
@@ -120,7 +124,6 @@ class Understander:
             out = fresh.exclude
             fresh = replace(fresh, exclude=replace(out, titles=union(out.titles, tired)))
         fresh = replace(fresh, text=self.search_text(mended))
-        intent = self._intents.first(low, morphemes)
         pointed = refers(low)
         titles = tuple(
             dict.fromkeys(
