@@ -56,7 +56,7 @@ WORDED_COMMANDS: dict[str, Callable[[Turn, Room, str], Replies]] = {
 }
 """Commands whose handler gets what followed them."""
 DOMAIN_COMMANDS = {"book": Domain.BOOK, "movie": Domain.MOVIE, "food": Domain.FOOD}
-HEEDED = frozenset({"start", "lang", "language", "inquiry"})
+HEEDED = frozenset({"start", "guest", "lang", "language", "inquiry"})
 """Commands that change something, and so are carried out even where nobody waits for their reply."""
 
 
