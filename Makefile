@@ -28,8 +28,10 @@ check: setup-dev
 	@$(BIN)/lint-imports --no-cache
 
 bench: setup-dev
-	@$(BIN)/python tests/bench/start.py
-	@$(BIN)/python tests/bench/turn.py
+	@$(BIN)/python -m tests.bench.start
+	@$(BIN)/python -m tests.bench.turn
+	@$(BIN)/python -m tests.bench.crowd
+	@$(BIN)/python -m tests.bench.kills
 
 vectors: setup
 	@$(BIN)/oneulmwo ship-vectors data/catalog

@@ -13,7 +13,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot import jobs
-from bot.delivery import Delivery, Platform
+from bot.delivery import Delivery
+from bot.outbox import Platform
 from bot.settings import Settings
 from engine.embedder import Embedder, embedder
 from engine.errors import EngineError
@@ -30,6 +31,9 @@ from storage.users import User
 
 MAIL_KEPT_SECONDS = 7 * 24 * 3600
 """How long finished mail stays: what people said is not kept for longer than a late duplicate may come."""
+
+LOCAL = frozenset({"script", "console"})
+"""Platforms with nobody else to be protected from whoever is at the keyboard, or in the file."""
 
 logger = logging.getLogger(__name__)
 
@@ -57,9 +61,17 @@ class App:
             self._handle,
             self._room,
             is_stop=router.is_stop,
+            heed=self._heed,
             is_urgent=router.is_urgent,
             apology=lambda room: Reply(text=room.words.say("chat.error")),
+            per_minute=self._per_minute(platform),
+            slow_down=lambda room: Reply(text=room.words.say("chat.slow_down"), private=True),
         )
+
+    def _per_minute(self, platform: Platform) -> int | None:
+        if platform.name in LOCAL and "turns_per_minute" not in self.settings.model_fields_set:
+            return None
+        return self.settings.turns_per_minute or None
 
     async def ready(self) -> None:
         """Return when the index can be searched. Raises EngineError when it cannot be opened or built."""
@@ -72,13 +84,18 @@ class App:
         async for reply in router.handle(turn, room):
             yield reply
 
+    async def _heed(self, turn: Turn, room: Room) -> None:
+        await self.ready()
+        await router.heed(turn, room)
+
     def today(self) -> datetime.date:
         return datetime.datetime.now(ZoneInfo(self.settings.timezone)).date()
 
     def _room(self, turn: Turn, user: User, session: dict[str, Any]) -> Room:
+        operator = (turn.chat.platform, turn.person.id) in self.settings.admins
         return Room(
             self.database, user, session, self.engine, self.today(), turn.person.locale,
-            self.settings.timezone,
+            self.settings.timezone, operator,
         )  # fmt: skip
 
 

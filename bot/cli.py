@@ -27,6 +27,8 @@ app = typer.Typer(
 )
 evaluate = typer.Typer(help="Measure how good the answers are.", no_args_is_help=True)
 app.add_typer(evaluate, name="evaluate")
+inquiries = typer.Typer(help="Read and answer what people ask the operators.", invoke_without_command=True)
+app.add_typer(inquiries, name="inquiries")
 
 
 class CommandError(Exception):
@@ -98,6 +100,22 @@ def evaluate_requests(
 ) -> None:
     """Print the shares of picks that keep every must and meet every should, and every miss."""
     _run(_evaluate_requests(file, method))
+
+
+@inquiries.callback()
+def inquiries_open(context: typer.Context) -> None:
+    """Read and answer what people ask the operators; alone, list what waits for an answer."""
+    if context.invoked_subcommand is None:
+        _run(_inquiries())
+
+
+@inquiries.command("answer")
+def inquiries_answer(
+    number: Annotated[int, typer.Argument(min=1, help="The inquiry's number.")],
+    text: Annotated[str, typer.Argument(help="What whoever asked is told.")],
+) -> None:
+    """Answer an inquiry; the bot sends it where it was asked."""
+    _run(_answer(number, text))
 
 
 def main() -> None:
@@ -288,3 +306,19 @@ async def _evaluate_requests(file: Path, method: int) -> None:
     typer.echo(f"picks {report.picks}  kept {report.kept:.3f}  relevant {report.relevant:.3f}")
     if report.bad:
         raise CommandError(f"{len(report.bad)} lines of {file} could not be read; the others were judged.")
+
+
+async def _inquiries() -> None:
+    from bot import operate
+
+    async for line in operate.open_inquiries(_settings()):
+        typer.echo(line)
+
+
+async def _answer(number: int, text: str) -> None:
+    from bot import operate
+
+    try:
+        typer.echo(await operate.answer(_settings(), number, text))
+    except operate.OperatorError as error:
+        raise CommandError(str(error)) from None

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
@@ -25,7 +26,20 @@ from rich.text import Text as Styled
 from bot.app import App
 from data.item import Domain
 from data.phrases import Phrases, phrases
-from handlers.turn import Card, Chat, Choice, Command, Location, Payload, Person, Press, Reply, Text, Turn
+from handlers.turn import (
+    Attachment,
+    Card,
+    Chat,
+    Choice,
+    Command,
+    Location,
+    Payload,
+    Person,
+    Press,
+    Reply,
+    Text,
+    Turn,
+)
 
 ICONS = {Domain.BOOK: "📖", Domain.MOVIE: "🎬", Domain.FOOD: "🍚"}
 CARD_WIDTH = 88
@@ -76,12 +90,16 @@ class Script:
         self._run = uuid.uuid4().hex[:8]
         self._terminal = Console(file=out, width=CARD_WIDTH, highlight=False, color_system=None)
 
-    async def send(self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None) -> str:
+    async def send(
+        self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None, person_id: str
+    ) -> str:
         line, user = self._line_of(turn_id)
         if self._json:
             print(json.dumps(as_object(reply, line, user), ensure_ascii=False), file=self._out, flush=True)
         else:
             render(self._terminal, reply, phrases("ko"))
+            if reply.file is not None:
+                self._terminal.print(Styled(reply.file.text), soft_wrap=True)
         return message_id or uuid.uuid4().hex[:12]
 
     async def play(self, app: App, path: Path, errors: TextIO) -> bool:
@@ -139,11 +157,26 @@ class Terminal:
         self._choices: tuple[Choice, ...] = ()
         self._words = phrases("ko")
 
-    async def send(self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None) -> str:
+    async def send(
+        self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None, person_id: str
+    ) -> str:
         if reply.choices or reply.cards:
             self._choices = reply.choices
         render(self._out, reply, self._words)
+        if reply.file is not None:
+            self._out.print(Styled(self._saved(reply.file)), soft_wrap=True)
         return message_id or uuid.uuid4().hex[:12]
+
+    def _saved(self, file: Attachment) -> str:
+        """Put a file under the home, where only its owner reads it, and say where."""
+        path = self._app.settings.home.resolve() / "exports" / Path(file.name).name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(file.text, encoding="utf-8")
+        except OSError as error:  # raised, it would be tried again without end
+            return self._words.say("console.file_failed", path=path, reason=error.strerror or "")
+        return self._words.say("console.file", path=path)
 
     async def talk(self) -> None:
         """Greet, then answer line by line until the input ends."""
@@ -228,7 +261,7 @@ def as_object(reply: Reply, line: int, user: str) -> dict[str, Any]:
         "choices": [{"label": choice.label, "data": choice.data} for choice in reply.choices],
         "poll": {"question": reply.poll.question, "options": list(reply.poll.options)} if reply.poll else None,
         "private": reply.private,
-    }  # fmt: skip
+    } | ({"file": asdict(reply.file)} if reply.file else {})  # fmt: skip
 
 
 def render(out: Console, reply: Reply, words: Phrases) -> None:

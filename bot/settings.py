@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     """Operators as (platform, id); written `telegram:123,discord:456`."""
     timezone: str = "Asia/Seoul"
     """IANA name; tells what "this year" and "today" are."""
+    turns_per_minute: Annotated[int, Field(ge=0)] = 30
+    """Turns of one person that are handled a minute; 0 is any number. It holds for the terminal and for
+    scripts only where it is set."""
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "WARNING"
 
     @field_validator("admins", mode="before")

@@ -37,7 +37,7 @@ LIST_FIELDS = (
 )  # fmt: skip
 BITMAP_FIELDS = ("domain", "immersion", "cuisine", "country", "spicy", "soupy", "price", "age")
 NUMBER_FIELDS = ("year", "length", "kcal")
-FORMAT = 2
+FORMAT = 3
 """Raised whenever what is indexed of an item changes (rows, texts, names): then an older index is out of date."""
 INDEX_FROM = 256
 """Rows from which scalar indexes pay; below, a scan is faster than reading them (`docs/log.md`)."""
@@ -296,12 +296,15 @@ def _name_rows(names: Names) -> pa.Table:
             "value": pa.array([name.value for _, name in rows], pa.string()),
             "domain": pa.array([str(name.domain) for _, name in rows], pa.string()),
             "items": pa.array([json.dumps(name.items) for _, name in rows], pa.string()),
+            "sure": pa.array([name.sure for _, name in rows], pa.bool_()),
         }
     )
 
 
 def _name(row: dict[str, Any]) -> tuple[str, Name]:
-    return row["key"], Name(row["kind"], row["value"], Domain(row["domain"]), tuple(json.loads(row["items"])))
+    return row["key"], Name(
+        row["kind"], row["value"], Domain(row["domain"]), tuple(json.loads(row["items"])), row["sure"]
+    )
 
 
 def _hit(row: dict[str, Any]) -> Hit:

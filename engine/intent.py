@@ -18,6 +18,7 @@ from engine.text import squeeze
 Intent = Literal[
     "recommend", "why", "more", "detail", "similar", "like", "dislike", "seen", "save", "never",
     "stop", "greet", "thanks", "help", "who", "survey", "saved", "unclear",
+    "profile", "consent", "language", "korean", "english", "export", "forget", "inquiry", "inquiries",
     "taste", "persona", "history", "undo", "choose", "guest", "limits", "retract",
     "which_allergy",
 ]  # fmt: skip
@@ -30,6 +31,12 @@ ABOUT_ANSWERS: Final[tuple[Intent, ...]] = (
     "detail", "more", "dislike", "seen", "save", "like",
 )  # fmt: skip
 """In this order: "1번이랑 비슷한 거 더" asks for similar ones, not for more."""
+ABOUT_ONESELF: Final[tuple[Intent, ...]] = (
+    "forget", "export", "consent", "inquiries", "inquiry", "english", "korean", "language", "profile",
+)  # fmt: skip
+"""In this order: "내 정보 지워줘" asks to be forgotten, not for the profile."""
+ABOUT_ONESELF_CHARS: Final = 32
+"""A longer text is a story, in which somebody speaks English or wants to be forgotten."""
 SMALL_TALK_CHARS: Final = 16
 QUESTION_CHARS: Final = 14
 """A longer text that also wishes something is a wish, whatever question words stand in it."""
@@ -69,6 +76,9 @@ class Intents:
     def first(self, text: str, morphemes: Sequence[Morpheme]) -> Intent:
         """The intent by its words alone."""
         found = {match.value for match in self._lexicon.find(text, morphemes)}
+        for intent in ABOUT_ONESELF:
+            if intent in found and len(squeeze(text)[0]) <= ABOUT_ONESELF_CHARS:
+                return intent
         for intent in ABOUT_ANSWERS:
             if intent in found:
                 return intent
@@ -103,6 +113,10 @@ def settled(
     """The intent in the light of what else was said: "별로" beside a whole wish is no feedback."""
     pointed = bool(titles or refers or _THIS.search(text))
     wishes = not replace(request, items=(), exclude=Exclude(), creators=(), people=()).is_open
+    if intent in ABOUT_ONESELF:
+        spoken = replace(request, country=(), cuisine=(), exclude=Exclude())  # in 한국어로 and in Korean
+        asks = explicit or titles or not spoken.is_open
+        return "recommend" if asks else intent
     if intent in FEEDBACK and not pointed and (wishes or explicit):
         return "recommend"
     if intent == "greet" and (wishes or explicit):

@@ -34,10 +34,14 @@ def read(name: str) -> dict[str, Any]:
 
 
 def pattern(words: Iterable[str]) -> re.Pattern[str]:
-    """One expression for all words, longest first; see the head of `request.toml` for how they are written."""
-    return re.compile(
-        "|".join(_word(word) for word in sorted(words, key=len, reverse=True)) or r"(?!)", re.IGNORECASE
-    )
+    """One expression for all words, longest first; see the head of `request.toml` for how they are written.
+
+    A word after "-" is not to match where another would: 말고 is in 말고기.
+    """
+    ordered = sorted(words, key=len, reverse=True)
+    spared = "|".join(_word(word[1:]) for word in ordered if word.startswith("-"))
+    meant = "|".join(_word(word) for word in ordered if not word.startswith("-")) or r"(?!)"
+    return re.compile(rf"(?!{spared})(?:{meant})" if spared else meant, re.IGNORECASE)
 
 
 def _word(word: str) -> str:

@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from data.item import Domain, Item
+from engine.lexicon import read
 from engine.text import normalize, squeeze
 
 Kind = Literal["title", "creator", "person", "ingredient"]
 
 MAX_NAME = 40
 """Longest name that is looked for, in squeezed characters."""
+SPACED = 8
+"""Letters from which a person's English name is found across a blank: shorter, "or well" would be Orwell."""
 CLOSE = 0.8
 """How alike a misspelt name must be (difflib's ratio over the letters) to be taken for the known one."""
 
@@ -31,12 +34,16 @@ _PARTICLE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """One spelling of a name; `value` is the catalog's own spelling, `items` the ids that bear it."""
+    """One spelling of a name; `value` is the catalog's own spelling, `items` the ids that bear it.
+
+    `sure` is false for a spelling that is a part of the name and may be another word.
+    """
 
     kind: Kind
     value: str
     domain: Domain
     items: tuple[str, ...]
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +68,16 @@ class Names:
     @classmethod
     def of(cls, items: Iterable[Item]) -> Names:
         """The dictionary of these items."""
-        bearers: dict[tuple[str, Kind, str, Domain], list[str]] = defaultdict(list)
+        bearers: dict[tuple[str, Kind, str, Domain, bool], list[str]] = defaultdict(list)
         for item in items:
-            for spelling, kind, value in _spellings(item):
+            for spelling, kind, value, sure in _spellings(item):
                 key = squeeze(normalize(spelling))[0][:MAX_NAME]
                 if key:
-                    bearers[key, kind, value, item.domain].append(item.id)
+                    bearers[key, kind, value, item.domain, sure].append(item.id)
         return cls(
-            (key, Name(kind, value, domain, tuple(dict.fromkeys(ids))))
-            for (key, kind, value, domain), ids in bearers.items()
+            (key, Name(kind, value, domain, tuple(dict.fromkeys(ids)), sure))
+            for (key, kind, value, domain, sure), ids in bearers.items()
+            if sure or (key, kind, value, domain, True) not in bearers
         )
 
     def rows(self) -> Iterator[tuple[str, Name]]:
@@ -85,7 +93,9 @@ class Names:
         taken: list[tuple[int, int]] = []
         for length in range(min(self._longest, len(squeezed)), 0, -1):
             for at in range(len(squeezed) - length + 1):
-                names = self._by_key.get(squeezed[at : at + length])
+                names = self._by_key.get(squeezed[at : at + length], [])
+                if length < SPACED and " " in text[places[at] : places[at + length - 1]].strip():
+                    names = [name for name in names if not squeezed[at].isascii() or name.kind == "title"]
                 if not names or any(low < at + length and at < high for low, high in taken):
                     continue
                 start, end = places[at], places[at + length - 1] + 1
@@ -93,7 +103,8 @@ class Names:
                     continue
                 taken.append((at, at + length))
                 found += [
-                    NameMatch(name, start, end, sure=length >= 4 or name.kind != "title") for name in names
+                    NameMatch(name, start, end, sure=name.sure if name.kind != "title" else length >= 4)
+                    for name in names
                 ]
         return sorted(found, key=lambda match: match.start)
 
@@ -113,23 +124,28 @@ class Names:
         return next(name for name in self._by_key[keys[close[0]]] if name.kind in kinds)
 
 
-def _spellings(item: Item) -> Iterator[tuple[str, Kind, str]]:
+def _spellings(item: Item) -> Iterator[tuple[str, Kind, str, bool]]:
     for spelling in (item.title, *([item.title_en] if item.title_en else []), *item.aliases):
-        yield spelling, "title", item.title
+        yield spelling, "title", item.title, True
     for creator in item.creators:
-        yield from ((spelling, "creator", creator) for spelling in _called(creator))
+        yield from ((spelling, "creator", creator, sure) for spelling, sure in _called(creator))
     for person in item.people:
-        yield from ((spelling, "person", person) for spelling in _called(person))
+        yield from ((spelling, "person", person, sure) for spelling, sure in _called(person))
     for ingredient in item.ingredients:
-        yield ingredient, "ingredient", ingredient
+        yield ingredient, "ingredient", ingredient, True
 
 
-def _called(name: str) -> Iterator[str]:
-    """How a person is called: by the whole name, and a foreigner by the last part of it (놀란)."""
-    yield name
+def _called(name: str) -> Iterator[tuple[str, bool]]:
+    """How a person is called, and whether that is surely this person.
+
+    By the whole name, unless that is a word of two syllables; by what people type for it (`data/lexicon/people.toml`);
+    a foreigner by the last part of the name (놀란), which may be another word.
+    """
+    yield name, len(name) > 2
+    yield from ((spelling, True) for spelling in read("people")["people"].get(name, ()))
     last = name.split()[-1]
     if last != name and len(last) >= 2:
-        yield last
+        yield last, False
 
 
 def _letters(key: str) -> str:
@@ -140,7 +156,8 @@ def _letters(key: str) -> str:
 def _stands_alone(text: str, start: int, end: int, length: int) -> bool:
     """Whether the span is a word of its own: short names are easily part of another word."""
     before, after = text[start - 1 : start], text[end:]
-    if before.isalnum() and length < 5:
+    said = text[start:end]
+    if before.isalnum() and (length < 5 or said.isascii()):
         return False
     if not after or not after[0].isalnum():
         return length > 1 or not after or after[0] in "’'\"”>』」》," or bool(_PARTICLE.match(after.lstrip()))

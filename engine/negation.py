@@ -47,6 +47,10 @@ class Negation:
                 out.add((match.start, match.end))
         return out
 
+    def follows(self, text: str, end: int) -> bool:
+        """Whether what ends there is turned down by what comes right after it."""
+        return bool(self._after.match(text[end:]))
+
     def begins(self, text: str) -> bool:
         """Whether a text begins by turning something down: "말고 다른 거"."""
         return bool(self._after.match(text))

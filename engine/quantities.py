@@ -24,8 +24,8 @@ _COUNTING = (
     + ")"
 )
 """Things are counted in native numerals; 이 작품 means this one, not two."""
-_MOST = r"(?:이하|이내|이하로|미만|안에|안으로|안쪽|안 ?넘|넘지 ?않|아래|까지|내로|안 ?걸|정도|쯤|짜리|면 ?되|으로 ?되|컷)"
-_LEAST = r"(?:이상|넘는|넘어|넘게|초과)"
+_MOST = r"(?:이하|이내|이하로|미만|안에|안으로|안쪽|안 ?넘|넘지 ?않|아래|까지|내로|안 ?걸|정도|쯤|짜리|면 ?되|으로 ?되|컷|at most|max\\b|or less|or under|or shorter|tops)"
+_LEAST = r"(?:이상|넘는|넘어|넘게|초과|or more|at least|or longer)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,10 @@ def _candidates(
         text,
     ):
         year = int(match[1] or match[2])
+        yield "years", match, Range(year, year)
+    for match in re.finditer(r"(?<!\d)(\d{2}|19\d\d|20\d\d) ?년생", text):
+        year = int(match[1])
+        year += 0 if year > 99 else 2000 if year <= this_year % 100 else 1900
         yield "years", match, Range(year, year)
     for match in re.finditer(
         r"최신|신작|최근에? ?나온|요즘 ?나온|새로 ?나온|올해 ?나온|\b(?:recent|new|latest)\b", text

@@ -43,6 +43,8 @@ JITTER, OPEN_JITTER = 0.01, 0.25
 """Seeded noise: next to none for a clear request, enough to vary for one that says nothing."""
 VARIETY: Final = 0.5
 """What likeness to an earlier pick costs (maximal marginal relevance, Carbonell and Goldstein, SIGIR 1998)."""
+ALIKE_FROM, ALIKE_TO = 0.8, 0.93
+"""Cosines of this embedder between two items of the catalog: hardly alike, and very much so."""
 EXPLORE: Final = 0.1
 """How often the last position of a live answer tries another eligible item."""
 EXPLORE_WITHIN: Final = 0.12
@@ -152,10 +154,10 @@ def rank(
     )
     staleness = {item: place for place, item in enumerate(reversed(taste.shown))}
     ranked = []
-    for candidate in sorted(candidates, key=lambda c: c.item.id):
+    ordered = sorted(candidates, key=lambda c: c.item.id)
+    for candidate, affinity in zip(ordered, _affinities(ordered, liked), strict=True):
         share, kept = _kept(candidate.item, wanted, request)
         found = candidate.fused / best
-        affinity = _affinity(candidate.vector, liked)
         score = WISH_SHARE * share + FOUND_SHARE * found + TASTE_SHARE * affinity
         if "named" in candidate.places:
             score += 1.0
@@ -248,15 +250,18 @@ def _hits(item: Item, wish: Wish) -> list[Any]:
             return [v for v in wish.values if (v in has if isinstance(has, tuple) else v == has)]
 
 
-def _affinity(vector: Vectors, liked: Mapping[str, Vectors]) -> float:
-    """-1 to 1: nearer to what was liked than to what was not."""
-    near = max((float(vector @ v) for key, v in liked.items() if not key.startswith("-")), default=None)
-    far = max((float(vector @ v) for key, v in liked.items() if key.startswith("-")), default=None)
-    if near is None and far is None:
-        return 0.0
-    low, high = 0.8, 0.93  # cosines of this embedder between two items of the catalog
-    scaled = [0.0 if c is None else min(1.0, max(0.0, (c - low) / (high - low))) for c in (near, far)]
-    return scaled[0] - scaled[1]
+def _affinities(candidates: Sequence[Candidate], liked: Mapping[str, Vectors]) -> list[float]:
+    """For each candidate -1 to 1: nearer to what was liked than to what was not."""
+    if not candidates or not liked:
+        return [0.0] * len(candidates)
+    vectors = np.stack([candidate.vector for candidate in candidates])
+    whole = np.zeros(len(candidates))
+    for sign, disliked in ((1.0, False), (-1.0, True)):
+        others = [vector for key, vector in liked.items() if key.startswith("-") is disliked]
+        if others:
+            nearest = np.max(vectors @ np.stack(others).T, axis=1)
+            whole += sign * np.clip((nearest - ALIKE_FROM) / (ALIKE_TO - ALIKE_FROM), 0.0, 1.0)
+    return [float(value) for value in whole]
 
 
 def _likeness(one: Ranked, chosen: Sequence[Ranked]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from data.item import Domain, Item
 from data.phrases import Language
 from engine.candidates import Candidate, Method, fuse, gather
 from engine.embedder import Embedder, Vectors
+from engine.group import Strategy, common, gather_for, histories, rank_for, together
 from engine.index import Index, quoted
 from engine.korean import Korean
 from engine.questions import Question, questions
@@ -74,6 +76,8 @@ class Recommendation:
     trace: Trace
     loosen: tuple[str, ...] = field(default=())
     """Rules of the request without any one of which something would fit; only when nothing does."""
+    jointly: bool = False
+    """Whether no one of those rules is enough: all of them have to go, one after the other."""
     blocked: tuple[str, ...] = ()
     """Titles that the request named though they break its rules or the person's limits."""
 
@@ -82,7 +86,28 @@ class Recommendation:
         return whole | {"request": self.request.to_dict()}
 
 
+@dataclass(frozen=True, slots=True)
+class GroupRecommendation(Recommendation):
+    """One list for several people; a pick's `score` is the group's, its `fit` the members' mean.
+
+    Nothing in it tells what one of them likes, feels or must not eat.
+    """
+
+    strategy: Strategy = "average"
+    mean: tuple[float, ...] = ()
+    """For each pick the mean of the members' scores, 0 to 1."""
+    least: tuple[float, ...] = ()
+    """For each pick the score of whoever it suits least; whose it is, nobody is told."""
+    resigned: bool = False
+    """Whether "average_without_misery" found nothing that all can bear, and gave what hurts least."""
+
+    def to_dict(self) -> dict[str, Any]:
+        whole: dict[str, Any] = _GROUP_RECOMMENDATION.dump_python(self, mode="json")
+        return whole | {"request": self.request.to_dict()}
+
+
 _RECOMMENDATION: TypeAdapter[Recommendation] = TypeAdapter(Recommendation)
+_GROUP_RECOMMENDATION: TypeAdapter[GroupRecommendation] = TypeAdapter(GroupRecommendation)
 
 LOOSENED: Final = (
     "genres", "cuisine", "country", "creators", "people", "years", "length", "kcal", "spicy", "price",
@@ -133,11 +158,79 @@ class Recommender:
         clock.stop("write")
         left = [r.item for r in ranked if r not in chosen]
         followups = questions(left, request, language)
-        loosen = () if chosen else await self._loosen(request, taste)
+        loosen, jointly = ((), False) if chosen else await self._loosen(request, taste)
         clock.stop("suggest")
         trace = self._trace(method, seed, candidates, ranked, chosen, clock)
         blocked = await self._blocked(request, candidates, language)
-        return Recommendation(request, picks, tuple(followups), trace, loosen, blocked)
+        return Recommendation(request, picks, tuple(followups), trace, loosen, jointly, blocked)
+
+    async def recommend_group(
+        self,
+        request: Request,
+        tastes: Sequence[Taste],
+        *,
+        strategy: Strategy = "average",
+        count: int | None = None,
+        method: Method = 1,
+        seed: int = 0,
+        language: Language = "ko",
+    ) -> GroupRecommendation:
+        """Picks for several people at once, every one of which keeps the limits of each of them.
+
+        `count` is how many, if not as many as the request says. A group of nobody is one person of whom
+        nothing is known. Reasons speak of the request, and of what all members wish.
+        """
+        clock = _Clock()
+        tastes = tastes or (Taste(),)
+        request = request if count is None else replace(request, count=count)
+        limits, domain = together(tastes), request.domain
+        like = list((await self.items(request.like)).values())
+        liked = await histories(self.index, tastes, AFFINITY_ITEMS)
+        domains = request.among or tuple(Domain)
+        of_each = max(1, request.count // len(domains)) if request.among else 1
+        singles = (
+            [request]
+            if domain
+            else [replace(request, domain=each, among=(), count=of_each) for each in domains]
+        )
+        gathered = [await gather_for(self.index, self.embedder, each, tastes, method) for each in singles]
+        clock.stop("gather")
+        ranked: list[Ranked] = []
+        found: list[tuple[Pick, Ranked]] = []
+        resigned = False
+        for single, pools in zip(singles, gathered, strict=True):
+            ordered, gave_in = rank_for(pools, single, tastes, liked, strategy, seed, like)
+            chosen = choose(ordered, single.count, seed)
+            known = common(tastes, ordered[0].item.domain) if ordered else limits
+            picks = await self._write(chosen, single, known, seed, language, position=len(found))
+            found += zip(picks, chosen, strict=True)
+            ranked += ordered
+            resigned |= gave_in
+        if domain is None and not request.among:
+            found = sorted(found, key=lambda pair: -pair[1].score)[: request.count]
+        taken = [each for _, each in found]
+        candidates = [each.candidate for each in ranked]
+        clock.stop("rank")
+        left = [each.item for each in ranked if each not in taken]
+        followups = tuple(questions(left, request, language)) if domain else ()
+        loosen, jointly = await self._loosen(request, limits) if domain and not found else ((), False)
+        blocked = await self._blocked(request, candidates, language) if domain else ()
+        clock.stop("suggest")
+        return GroupRecommendation(
+            request,
+            tuple(replace(pick, score=each.parts["group"]) for pick, each in found),
+            followups,
+            replace(
+                self._trace(method, seed, candidates, ranked, taken, clock), policy=f"{POLICY}.{strategy}"
+            ),
+            loosen,
+            jointly,
+            blocked,
+            strategy,
+            tuple(each.parts["mean"] for each in taken),
+            tuple(each.parts["least"] for each in taken),
+            resigned,
+        )
 
     async def similar(self, item: str, request: Request) -> Request:
         """The request for what is like an item, of its domain."""
@@ -178,9 +271,12 @@ class Recommender:
         close = None if found else self.index.names.closest(text, ("creator", "person"))
         return list(dict.fromkeys(found)) or ([close.value] if close else [])
 
-    async def allergies_in(self, text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Allergens of the label list and other things to avoid that a text names, allergy or not."""
-        return await self._understander.allergies(text)
+    async def allergies_in(self, text: str, listed: bool = False) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Allergens of the label list and other things to avoid that a text names, allergy or not.
+
+        `listed` tells that the text answers what one must not eat: words that no list knows count too.
+        """
+        return await self._understander.allergies(text, listed)
 
     async def _of_each_domain(
         self, request: Request, taste: Taste, method: Method, seed: int, language: Language, clock: _Clock
@@ -189,17 +285,21 @@ class Recommender:
         candidates: list[Candidate] = []
         ranked: list[Ranked] = []
         chosen: list[Ranked] = []
-        for domain in Domain:
-            single = replace(request, domain=domain, count=1)
+        domains = request.among or tuple(Domain)
+        of_each = max(1, request.count // len(domains)) if request.among else 1
+        for domain in domains:
+            single = replace(request, domain=domain, among=(), count=of_each)
             found = await gather(self.index, self.embedder, single, taste, method)
             ordered = rank(found, single, taste, await self._history(taste), seed)
-            best = choose(ordered, 1, seed)
+            best = choose(ordered, of_each, seed)
             picks += await self._write(best, single, taste, seed, language, position=len(picks))
             candidates += found
             ranked += ordered
             chosen += best
         clock.stop("gather")
-        keep = sorted(zip(picks, chosen, strict=True), key=lambda pair: -pair[0].score)[: request.count]
+        keep = list(zip(picks, chosen, strict=True))
+        if not request.among:
+            keep = sorted(keep, key=lambda pair: -pair[0].score)[: request.count]
         trace = self._trace(method, seed, candidates, ranked, [pair[1] for pair in keep], clock)
         return Recommendation(request, tuple(pair[0] for pair in keep), (), trace)
 
@@ -250,14 +350,29 @@ class Recommender:
             )
         return tuple(picks)
 
-    async def _loosen(self, request: Request, taste: Taste) -> tuple[str, ...]:
-        """Rules each of which alone stands in the way; limits of the person are never among them."""
-        helps = []
-        for name in LOOSENED:
-            looser = request.without(name)
-            if looser != request and await gather(self.index, self.embedder, looser, taste, 2):
-                helps.append(name)
-        return tuple(helps)
+    async def _loosen(self, request: Request, taste: Taste) -> tuple[tuple[str, ...], bool]:
+        """Rules any one of which would have to go, or else a least set that has to go together, and whether it
+        is such a set; limits of the person are never among them."""
+
+        async def found(looser: Request) -> bool:
+            return bool(await gather(self.index, self.embedder, looser, taste, 2))
+
+        said = [name for name in LOOSENED if request.without(name) != request]
+        if helps := [name for name in said if await found(request.without(name))]:
+            return tuple(helps), False
+        dropped: list[str] = []
+        looser = request
+        for name in said:
+            dropped, looser = [*dropped, name], looser.without(name)
+            if len(dropped) > 1 and await found(looser):
+                break
+        else:
+            return (), False
+        for name in dropped[:-1]:  # of those that went first, some may stay
+            fewer = [each for each in dropped if each != name]
+            if await found(functools.reduce(Request.without, fewer, request)):
+                dropped = fewer
+        return tuple(dropped), True
 
     def _trace(
         self, method: Method, seed: int, candidates: Sequence[Candidate], ranked: Sequence[Ranked],

@@ -9,7 +9,7 @@ from typing import Final
 
 from data.item import Domain
 from engine.allergies import Named
-from engine.lexicon import Match
+from engine.lexicon import Match, read
 from engine.names import NameMatch
 from engine.negation import Span
 from engine.quantities import Quantity, Range
@@ -17,6 +17,12 @@ from engine.request import DEFAULT_COUNT, FORMS, Exclude, Request, union
 from engine.topic import is_cast
 
 FOOD_ONLY: Final = ("cuisine", "meals", "served", "soupy", "diet", "body", "price", "spicy", "kcal")
+_RESEMBLED: Final = re.compile(
+    r"^\s*(?:이?랑|하고|과|와)?\s*(?:비슷|같은|처럼|느낌|닮)|"
+    r"비슷|그런 ?(?:느낌|거|걸|류|책|영화|분위기)|(?:something|anything|one|more) like (?:it|that)|similar",
+    re.I,
+)
+"""What after a title says that something like it is wanted: 코스모스 재밌게 읽었는데 비슷한 책."""
 
 
 def fill(
@@ -56,12 +62,26 @@ def fill(
         if match.value not in chosen[field]:
             chosen[field].append(match.value)
     allergens, avoid = refused
+    for value in wanted["refuses"]:
+        if value.startswith("other."):
+            avoid = union(avoid, [value.removeprefix("other.")])
+        else:
+            allergens = union(allergens, [value])
     unbearable = bool(allergens or avoid)
     quantity: dict[str, Range] = {}
+    conflicts = [
+        name
+        for name in ("genres", "cuisine", "country", "soupy")
+        if set(wanted[name]) & set(unwanted[name]) - FORMS
+    ]
     for each in found:
-        value = _turned(each) if (each.start, each.end) in negated else each.value
-        if value is not None:
-            quantity.setdefault(each.kind, value)
+        span = _turned(each) if (each.start, each.end) in negated else each.value
+        if span is not None and each.kind in quantity and not _overlap(quantity[each.kind], span):
+            conflicts.append(each.kind)
+        if span is not None:
+            quantity.setdefault(each.kind, span)
+    if set(wanted["spicy"]) & {"2", "3"} and (set(wanted["spicy"]) & {"0", "1"} or unwanted["spicy"]):
+        conflicts.append("spicy")
     creators, people, titles, items, ingredients, like = ([""][:0] for _ in range(6))
     for name in named:
         out = (name.start, name.end) in negated
@@ -74,9 +94,9 @@ def fill(
                 (unwanted["people"] if out else people).append(name.name.value)
             case "title" if out:
                 titles += (text[name.start : name.end], name.name.value)
-            case "title" if re.match(
-                r"\s*(?:이?랑|하고|과|와)?\s*(?:비슷|같은|처럼|느낌|닮)", text[name.end :]
-            ) or re.search(r"(?:like|similar to)\s*$", text[: name.start]):
+            case "title" if _RESEMBLED.search(text[name.end :]) or re.search(
+                r"(?:like|similar to)\s*$", text[: name.start]
+            ):
                 like += name.name.items
                 titles.append(name.name.value)
             case "title":
@@ -85,7 +105,13 @@ def fill(
                 ingredients.append(name.name.value)
             case _:
                 pass
-    countries = [c for c in wanted["country"] if c != "foreign"]
+    for kind in unwanted["kinds"]:
+        titles += read("kinds")["kinds"][kind]
+    for region, within in read("kinds")["regions"].items():
+        if region in wanted["country"]:
+            wanted["country"].remove(region)
+            wanted["country"] += [c for c in within if c not in unwanted["country"]]
+    countries = [c for c in wanted["country"] if c != "foreign" and c not in unwanted["country"]]
     if domain is Domain.FOOD and wanted["cuisine"]:
         countries = []
     foreign = "foreign" in wanted["country"]
@@ -122,7 +148,15 @@ def fill(
         spicy=_spice(wanted["spicy"], unwanted["spicy"]),
         soupy=soupy,
         served=served,
-        price=quantity["price"].high if "price" in quantity else 1 if wanted["price"] else None,
+        price=quantity["price"].high
+        if "price" in quantity
+        else 1
+        if wanted["price"]
+        else 2
+        if unwanted["splurge"]
+        else None,
+        conflicts=tuple(dict.fromkeys(conflicts)),
+        unchecked=tuple(wanted["unchecked"]),
         splurge=bool(wanted["splurge"]),
         age=min(ages) if ages and not unwanted["age"] else None,
         diet=tuple(wanted["diet"]),
@@ -149,6 +183,12 @@ def _turned(quantity: Quantity) -> Range | None:
     if quantity.kind not in ("length", "kcal") or (low is None) == (high is None):
         return None
     return Range(None, low - 1) if low is not None else Range((high or 0) + 1, None)
+
+
+def _overlap(one: Range, other: Range) -> bool:
+    low = max(one.low or 0, other.low or 0)
+    highs = [span.high for span in (one, other) if span.high is not None]
+    return not highs or low <= min(highs)
 
 
 def _spice(wanted: list[str], unwanted: list[str]) -> Range:

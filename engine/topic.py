@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -16,16 +17,27 @@ _RESEMBLES: Final = re.compile(
 )
 
 
-_WORK: Final = re.compile(r"\s*(?:의\s)?(?:감독|작가|배우|영화|책|소설|에세이|작품|주연|나오|출연)")
+_THING: Final = re.compile(
+    r"(?:영화|무비|책|소설|음식|메뉴|요리|movies?|films?|books?|novels?|dish|food)$", re.I
+)
+"""Words for the thing itself: they tell more of what is wanted than 점심 or 읽었 in a story told around it."""
+_AND: Final = re.compile(
+    r"\s*(?:이?랑|하고|와|과|도|,|/|&|\+|그리고|추천|하나|한 ?[권편]|하나씩|and|a|an|one|\s)*\s*", re.I
+)
+_WORK: Final = re.compile(
+    r"\s*(?:의\s)?(?:처럼|같은|팬|신작|글|거|꺼|감독|작가|배우|영화|책|소설|에세이|작품|주연|나오|출연)"
+)
 
 
-def domain_of(matches: Sequence[Match], named: Sequence[NameMatch]) -> tuple[Domain | None, bool]:
+def domain_of(text: str, matches: Sequence[Match], named: Sequence[NameMatch]) -> tuple[Domain | None, bool]:
     """The domain and whether the person said it, rather than it following from a genre or a name."""
     said = [match for match in matches if match.field == "domain"]
     if said:
         points = dict.fromkeys(Domain, 0.0)
-        for match in said:
+        for place, match in enumerate(said):
             points[Domain(match.value)] += 2 if match.value == "book" else 1
+            points[Domain(match.value)] += 2 if _THING.match(text[match.start : match.end]) else 0
+            points[Domain(match.value)] += 0.5 if place == len(said) - 1 else 0  # what is asked comes last
         for name in named:
             points[name.name.domain] += 1 if name.name.kind != "ingredient" else 0.2
         best = max(points, key=lambda domain: points[domain])
@@ -46,22 +58,32 @@ def domain_of(matches: Sequence[Match], named: Sequence[NameMatch]) -> tuple[Dom
     return None, False
 
 
+def several(text: str, matches: Sequence[Match]) -> tuple[Domain, ...]:
+    """The domains of a text that asks for more than one of them: 책이랑 영화 하나씩."""
+    things = [m for m in matches if m.field == "domain" and _THING.match(text[m.start : m.end])]
+    found = []
+    for one, other in itertools.pairwise(things):
+        if one.value != other.value and _AND.fullmatch(text[one.end : other.start]):
+            found += [Domain(one.value), Domain(other.value)]
+    return tuple(dict.fromkeys(found))
+
+
 def meant(named: Sequence[NameMatch], matches: Sequence[Match], text: str) -> list[NameMatch]:
     """Names without those that more likely are plain words: a short title that is also a wish (불안, 괴물)."""
     kept = []
     for name in named:
         covered = any(m.start <= name.start and name.end <= m.end for m in matches if m.field != "domain")
         cue = re.match(
-            r"\s*(?:이?랑|하고|과|와)?\s*(?:비슷|같은|처럼|느낌|어때|봤|읽었|줄거리|말고|빼고|자세|어디서)",
+            r"\s*(?:이?랑|하고|과|와|은|는|을|를|[이가](?=\s))?\s*(?:(?:내|제|진짜|정말|너무)\s)?"
+            r"(?:비슷|같은|처럼|느낌|어때|봤|읽었|줄거리|말고|빼고|자세|어디서|인생 ?(?:영화|책)|재밌게|재미있게|좋았)",
             text[name.end :],
         )
         alone = squeeze(text)[0] == squeeze(text[name.start : name.end])[0]
         quoted = text[name.start - 1 : name.start] in tuple("<『「《\"'‘“")
         food = name.name.domain is Domain.FOOD
-        part = squeeze(text[name.start : name.end])[0] != squeeze(name.name.value)[0]
         if (
             name.name.kind in ("creator", "person")
-            and part
+            and not name.sure
             and not alone
             and not _WORK.match(text[name.end :])
         ):

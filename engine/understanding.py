@@ -7,12 +7,12 @@ Knows nothing of who speaks.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from data.item import Domain
-from engine import quantities
+from engine import english, quantities
 from engine.allergies import Allergies, Named
 from engine.embedder import Embedder
 from engine.feelings import Feelings
@@ -22,10 +22,10 @@ from engine.lexicon import Lexicon, Match, pattern, read
 from engine.names import Name, NameMatch, Names
 from engine.negation import Negation
 from engine.quantities import Quantity
-from engine.request import Exclude, Request
+from engine.request import Exclude, Request, union
 from engine.slots import fill
 from engine.text import is_korean, normalize, squeeze
-from engine.topic import domain_of, meant, unknown_name
+from engine.topic import domain_of, meant, several, unknown_name
 
 SEARCHED_CHARS: Final = 300
 """What of a text is embedded and searched: more costs seconds and says nothing more about a wish."""
@@ -66,16 +66,21 @@ class Understander:
         words = read("dialogue")["words"]
         self._request_words = pattern(words["request"])
         self._refine_words = pattern(words["refine"])
+        self._plain = frozenset(words["plain"])
         self._korean = korean
         self._negation = Negation()
         self._allergies = Allergies(self._negation)
         self._feelings = Feelings(embedder)
         self._intents = Intents()
 
-    async def allergies(self, text: str) -> Named:
-        """What may be an allergy by name in a text: ids of the label list, and of other things."""
+    async def allergies(self, text: str, listed: bool = False) -> Named:
+        """What may be an allergy by name in a text: ids of the label list, and of other things.
+
+        `listed` tells that the text answers what one must not eat: then a list's unknown words count too.
+        """
         mended, morphemes = await self._korean.analyse(normalize(text))
-        return self._allergies.named(mended.lower(), morphemes)
+        read = self._allergies.listed if listed else self._allergies.named
+        return read(mended.lower(), morphemes)
 
     async def understand(
         self,
@@ -91,24 +96,29 @@ class Understander:
         `domain` is what the text is about when the person told that otherwise, by a command say.
         """
         said = normalize(text)
-        mended, morphemes = await self._korean.analyse(said)
+        mended, morphemes = await self._korean.analyse(english.mended(said))
         language = "ko" if is_korean(said) or not re.search("[a-zA-Z]", said) else "en"
         low = mended.lower()
         matches = self._lexicon.find(low, morphemes)
         numbers = _as_matches_of(quantities.find(low, this_year, domain))
-        named = meant(names.find(mended), [*matches, *numbers], low)
-        domain, explicit = (domain, True) if domain else domain_of(matches, named)
+        said_names = names.find(mended)
+        named = meant(said_names, [*matches, *numbers], low)
+        domain, explicit = (domain, True) if domain else domain_of(low, matches, named)
         about = domain or (last.domain if last else None)  # tells what "짧은" is short of
         found = list(quantities.find(low, this_year, about))
         negated = self._negation.spans(low, [*matches, *_as_matches(named)])
         for number in _as_matches_of(found):
             negated |= self._negation.spans(low, [number])
+        eaten = [(name.start, name.end) for name in said_names if name.name.kind == "ingredient"]
         back = self._allergies.taken_back(low, morphemes)
-        refused = self._allergies.refused(low, morphemes)
+        refused = self._allergies.refused(low, morphemes, eaten)
         if back is not None:
-            fresh_allergies = low[: back[1][0]] + " " * (back[1][1] - back[1][0]) + low[back[1][1] :]
-            refused = self._allergies.refused(fresh_allergies, ())
+            still = low[: back[1][0]] + " " * (back[1][1] - back[1][0]) + low[back[1][1] :]
+            refused = self._allergies.refused(still, ())
         fresh = fill(low, matches, named, negated, domain, found, refused)
+        if tired := self._tired_of(low, morphemes, [*matches, *numbers, *_as_matches(named)]):
+            out = fresh.exclude
+            fresh = replace(fresh, exclude=replace(out, titles=union(out.titles, tired)))
         fresh = replace(fresh, text=self.search_text(mended))
         intent = self._intents.first(low, morphemes)
         pointed = refers(low)
@@ -141,6 +151,9 @@ class Understander:
         elif self._allergies.is_bare(low, morphemes):
             intent = "which_allergy"
         counted = any(quantity.kind == "count" for quantity in found)
+        if among := several(low, matches) if intent == "recommend" else ():
+            each = fresh.count if counted and "씩" in low else 1
+            fresh = replace(fresh, domain=None, among=among, count=each * len(among))
         if intent == "unclear" and counted:
             intent = "recommend"
         chosen_anew = explicit and last is not None and last.domain is not None
@@ -164,6 +177,18 @@ class Understander:
         return Understanding(
             intent, fresh, pointed, titles, only, refines, mended, language, back[0] if back else None
         )
+
+    def _tired_of(self, text: str, morphemes: Sequence[Morpheme], known: Sequence[Match]) -> list[str]:
+        """Nouns that no list knows and that are turned down: titles that hold one are left out."""
+        taken = [*known, *self._allergies.found(text, morphemes)]
+        return [
+            noun.form
+            for noun in morphemes
+            if noun.tag in ("NNG", "NNP")
+            and noun.form not in self._plain
+            and not any(match.start < noun.end and noun.start < match.end for match in taken)
+            and self._negation.follows(text, noun.end)
+        ]
 
     def search_text(self, text: str) -> str:
         """The text without the words that only ask, for searching."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from data.item import Domain
 from engine.allergies import Named, avoided
 from engine.request import Request, union
+from engine.taste import Taste
 from handlers import memory
 from handlers.room import Room
 from handlers.turn import Choice, Reply, Turn
@@ -81,6 +82,12 @@ async def ask(turn: Turn, room: Room) -> AsyncIterator[Reply]:
         text=say("limits.which"),
         choices=(Choice(say("button.change_allergies"), f"survey:{Domain.FOOD}:{QUESTION}:ask", 1),),
     )
+
+
+def all_of(room: Room, known: Taste) -> list[str]:
+    """Allergies and diets as a person reads them."""
+    diets = [room.words.say(f"label.diet.{name}") for name in known.diet]
+    return [*names_of(room, known.allergens, known.avoid), *diets]
 
 
 def names_of(

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from data.item import Domain
 from engine.request import Request, union
 from engine.taste import Taste, taste_of
 from handlers.room import Room
 from handlers.turn import Turn
-from storage import exposures, personas, taste
+from storage import exposures, personas, taste, users
 from storage.exposures import Exposure
 from storage.personas import Persona
 from storage.taste import Event
@@ -53,6 +54,31 @@ def keep_answers(room: Room, domain: str, given: Answers) -> None:
         room.session.get("answers", {}).pop(domain, None)
     else:
         room.session.setdefault("answers", {})[domain] = given
+
+
+def agree(room: Room, consent: bool) -> None:
+    """Keep whether moods, body states and allergies may be remembered; what this talk holds goes along."""
+    room.user = replace(room.user, consent=consent)
+    room.write(users.set_consent, room.user.id, consent)
+    if room.consent:
+        for domain, given in room.session.pop("answers", {}).items():
+            room.write(taste.save_answers, room.user.id, domain, given)
+
+
+async def remember_talk(room: Room) -> None:
+    """Agree, and remember what this talk was told: answers, and what must not be eaten."""
+    given = (await survey_answers(room)).get(Domain.FOOD, {})
+    agree(room, True)
+    limits = room.session.get("limits", {})
+    told = {
+        "allergies": [*limits.get("allergens", ()), *(f"other.{name}" for name in limits.get("avoid", ()))],
+        "diet": limits.get("diet", ()),
+    }
+    for question, values in told.items():
+        if values:
+            given |= {question: [v for v in union(given.get(question, ()), values) if v != "none"]}
+    if given:
+        keep_answers(room, Domain.FOOD, given)
 
 
 async def events(room: Room) -> list[Event]:

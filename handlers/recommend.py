@@ -34,7 +34,7 @@ SHOWN_KEPT = 300
 REFUSED_NAMED = 4
 """How many allergies are repeated before the picks: a group such as seafood has many."""
 FEEDBACK = (("like", "👍"), ("dislike", "👎"), ("seen", "👀"), ("save", "🔖"), ("never", "🚫"))
-SENSITIVE: dict[str, Any] = {"text": "", "moods": (), "body": (), "allergens": (), "avoid": ()}
+SENSITIVE = frozenset({"text", "moods", "body", "allergens", "avoid"})
 """Fields of a request that are stored only with consent."""
 
 
@@ -120,10 +120,10 @@ async def answer(
         "focus": None,
         "shown": (room.session.get("shown", []) + [[pick.id, turn.at] for pick in found.picks])[-SHOWN_KEPT:],
     }
-    stored = found if room.consent else _discreet(found)
+    body = replace(found, request=replace(found.request, exclude=request.exclude)).to_dict()
     memory.show(
         turn, room, exposure, str(request.domain or ""), [pick.id for pick in found.picks],
-        replace(stored, request=replace(stored.request, exclude=request.exclude)).to_dict(),
+        body if room.consent else discreet(body),
     )  # fmt: skip
     yield Reply(
         text=introduction(room.words, request, known, found),
@@ -166,31 +166,38 @@ def _choices(room: Room, found: Recommendation, exposure: str, told_allergy: boo
         Choice(question.label, f"ask:{exposure}:{question.data}", row) for question in found.followups
     ]
     choices.append(Choice(say("button.more"), f"more:{exposure}", row + 1))
-    if told_allergy and room.user.consent is None:
+    if told_allergy and room.user.consent is None and not room.user.guest:
         choices.append(Choice(say("button.remember_allergy"), "remember:allergies", row + 1))
     for place in range(1, len(found.picks) + 1):
         choices += feedback_choices(exposure, place, row + 1 + place, place)
     return tuple(choices)
 
 
-def _discreet(found: Recommendation) -> Recommendation:
+def discreet(body: dict[str, Any]) -> dict[str, Any]:
     """What is stored of an answer without consent: nothing of the person's mood, body or allergies."""
-    picks = tuple(
-        replace(pick, grounds=tuple(g for g in pick.grounds if not g.startswith(("moods.", "body."))))
-        for pick in found.picks
-    )
-    return replace(found, picks=picks, request=replace(found.request, **SENSITIVE))
+    request = {name: value for name, value in body.get("request", {}).items() if name not in SENSITIVE}
+    picks = [
+        pick | {"grounds": [g for g in pick.get("grounds", ()) if not g.startswith(("moods.", "body."))]}
+        for pick in body.get("picks", ())
+    ]
+    return body | {"request": request, "picks": picks}
 
 
 def introduction(words: Phrases, request: Request, known: Taste, found: Recommendation) -> str:
     """What is said before the picks, with the caution that every food answer carries for an allergy."""
     say, seed = words.say, found.trace.seed
-    kind = str(request.domain) if request.domain else "mixed"
+    kind = str(request.domain) if request.domain else "several" if request.among else "mixed"
     parts = [say(f"intro.{kind}", seed)]
     refused = (*request.allergens, *(avoided(name, words.language) for name in request.avoid))
     if refused:
         names = [words.variants(f"label.allergens.{name}") or [name] for name in refused]
         parts.append(say("intro.allergy", names=", ".join(name[0] for name in names[:REFUSED_NAMED])))
+    if request.conflicts:
+        rules = ", ".join(say(f"rule.{name}") for name in request.conflicts)
+        parts.append(say("intro.conflict", names=rules))
+    if request.unchecked:
+        claims = ", ".join(say(f"intro.unchecked_name.{name}") for name in request.unchecked)
+        parts.append(say("intro.unchecked", names=claims))
     if request.unknown:
         parts.append(say("intro.unknown", name=request.unknown))
     if found.blocked:
@@ -209,7 +216,7 @@ def nothing(words: Phrases, found: Recommendation, shown: bool = False) -> str:
     """What is said when nothing keeps the rules: which rule stands in the way, or that all was shown."""
     if found.loosen:
         names = ", ".join(words.say(f"rule.{name}") for name in found.loosen)
-        return words.say("chat.nothing_loosen", rules=names)
+        return words.say("chat.nothing_jointly" if found.jointly else "chat.nothing_loosen", rules=names)
     return words.say("chat.nothing_more" if shown else "chat.nothing")
 
 

@@ -5,7 +5,7 @@ Reads happen at once; writes are kept back and committed together with the repli
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -23,10 +23,16 @@ R = TypeVar("R")
 Write = Callable[[AsyncConnection], Awaitable[object]]
 
 
+def spoken(user: User, session: Mapping[str, Any], locale: str) -> Language:
+    """The language of a person's talk: the one chosen, else that of the last text, else the platform's."""
+    heard = session.get("language") or ("en" if locale.lower().startswith("en") else "ko")
+    return user.language or ("en" if heard == "en" else "ko")
+
+
 @dataclass(slots=True)
 class Room:
     """One turn's room. `session` is this person's talk in this chat, JSON-able, stored when the turn ends;
-    `timezone` is the IANA name of the zone that `today` is of."""
+    `timezone` is the IANA name of the zone that `today` is of; `operator` tells that the person runs this bot."""
 
     database: Database
     user: User
@@ -35,18 +41,17 @@ class Room:
     today: date
     locale: str = ""
     timezone: str = "Asia/Seoul"
+    operator: bool = False
     writes: list[Write] = field(default_factory=list)
 
     @property
     def language(self) -> Language:
-        """The language chosen, else that of the last text, else the platform's."""
-        heard = self.session.get("language") or ("en" if self.locale.lower().startswith("en") else "ko")
-        return self.user.language or ("en" if heard == "en" else "ko")
+        return spoken(self.user, self.session, self.locale)
 
     @property
     def consent(self) -> bool:
-        """Whether moods, body states and allergies may be remembered, also when this turn was told so."""
-        return bool(self.session.get("consent", self.user.consent)) and not self.user.guest
+        """Whether moods, body states and allergies may be remembered."""
+        return bool(self.user.consent) and not self.user.guest
 
     @property
     def words(self) -> Phrases:

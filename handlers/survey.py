@@ -27,11 +27,10 @@ from data.item import Allergen, Domain, Item
 from engine.allergies import avoided
 from engine.taste import Question, survey
 from engine.writing import Writer
-from handlers import memory
+from handlers import consent, memory
 from handlers.memory import Answers
 from handlers.room import Room
 from handlers.turn import Choice, Reply, Turn, number
-from storage import taste, users
 
 PAGE: Final = 9
 TYPED_LENGTH: Final = 40
@@ -49,7 +48,7 @@ async def begin(turn: Turn, room: Room, domain: Domain | None) -> AsyncIterator[
         say = room.words.say
         choices = tuple(Choice(say(f"button.survey_of.{d}"), f"survey:{d}", 1) for d in Domain)
         yield Reply(text=say("survey.which"), choices=choices)
-    elif room.user.consent is None and "consent" not in room.session:
+    elif room.user.consent is None and not room.user.guest:
         yield _consent(room, domain)
     else:
         yield await _next(room, domain)
@@ -74,7 +73,11 @@ async def press(turn: Turn, room: Room, data: str) -> AsyncIterator[Reply]:
     key, _, rest = rest.partition(":")
     verb, _, value = rest.partition(":")
     if key == "consent":
-        agree(room, verb == "yes")
+        if verb != "yes" and room.user.consent:  # an old button: what is remembered goes only after asking
+            async for reply in consent.ask(turn, room):
+                yield reply
+            return
+        memory.agree(room, verb == "yes")
         yield await _next(room, domain)
         return
     asked = survey(domain)
@@ -152,25 +155,11 @@ async def typed_answer(turn: Turn, room: Room, text: str) -> AsyncIterator[Reply
 async def remember(turn: Turn, room: Room) -> AsyncIterator[Reply]:
     """Keep the allergies told in this talk for good: pressing the button is the consent."""
     limits = room.session.get("limits", {})
-    told = [*limits.get("allergens", ()), *(f"other.{name}" for name in limits.get("avoid", ()))]
-    if not told:
+    if room.user.guest or not (limits.get("allergens") or limits.get("avoid")):
         yield Reply(text=room.words.say("chat.stale"))
         return
-    given = await answers(room, Domain.FOOD)
-    agree(room, True)
-    memory.keep_answers(
-        room, Domain.FOOD, given | {"allergies": list(dict.fromkeys((*given.get("allergies", ()), *told)))}
-    )
+    await memory.remember_talk(room)
     yield Reply(text=room.words.say("chat.allergy_kept"))
-
-
-def agree(room: Room, consent: bool) -> None:
-    """Keep whether moods, body states and allergies may be remembered; what this talk holds goes along."""
-    room.session["consent"] = consent
-    room.write(users.set_consent, room.user.id, consent)
-    if consent:
-        for domain, given in room.session.pop("answers", {}).items():
-            room.write(taste.save_answers, room.user.id, domain, given)
 
 
 async def answers(room: Room, domain: Domain) -> Answers:
@@ -203,12 +192,12 @@ async def _read(room: Room, question: Question, text: str) -> list[str]:
     """Typed words as answers: names as the catalog spells them, allergies as the lexicon names them."""
     if question.kind == "people":
         return room.engine.people_in(text)
-    if question.field == "allergens":
-        labels, others = await room.engine.allergies_in(text)
-        if labels or others:
-            return [*labels, *(f"other.{name}" for name in others)]
     said = await room.engine.understand(text, this_year=room.today.year)
     asks = said.intent != "recommend" or said.request.text != said.text
+    if question.field == "allergens" and (not asks or any(await room.engine.allergies_in(text))):
+        labels, others = await room.engine.allergies_in(text, listed=True)
+        if labels or others:
+            return [*labels, *(f"other.{name}" for name in others)]
     if asks or (question.field and said.request.domain in (Domain.BOOK, Domain.MOVIE)):
         return []
     return [f"other.{text}" if question.field == "allergens" else text]

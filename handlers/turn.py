@@ -37,6 +37,9 @@ class Text:
     text: str
     kind: Literal["text"] = "text"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", _whole(self.text))
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -46,6 +49,10 @@ class Command:
     argument: str = ""
     kind: Literal["command"] = "command"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", _whole(self.name))
+        object.__setattr__(self, "argument", _whole(self.argument))
+
 
 @dataclass(frozen=True, slots=True)
 class Press:
@@ -53,6 +60,9 @@ class Press:
 
     data: str
     kind: Literal["press"] = "press"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", _whole(self.data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +145,11 @@ def number(data: str) -> int | None:
     return int(data) if data.isdecimal() and len(data) <= NUMBER_LENGTH else None
 
 
+def _whole(text: str) -> str:
+    """The text without halves of characters, which JSON may carry and no database takes."""
+    return text.encode("utf-8", "replace").decode()
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A button: `data` comes back in a Press. Choices of one `row` stand side by side."""
@@ -175,14 +190,24 @@ class Poll:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file of text that goes with a reply: what it is called, its MIME type, what stands in it."""
+
+    name: str
+    mime: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """Something to show.
 
     A later Reply with the same `slot` in the same chat replaces the earlier one, also from a later
     turn; an empty slot gets one of its own for each turn. An `interim` Reply is shown at once and
     alone, and must be replaced by a final one of its slot; final ones are stored together with what
-    the turn changed. `chat` is another chat than the turn's, if given; `private` means that only the
-    asker may see it; `exposure` is the id of the exposure that it shows.
+    the turn changed. `chat` is another chat than the turn's, if given, and `person` the platform's id of
+    whom it is for there, if that is not who spoke; `private` means that only that person may see it;
+    `exposure` is the id of the exposure that it shows.
     """
 
     text: str = ""
@@ -192,9 +217,11 @@ class Reply:
     poll: Poll | None = None
     slot: str = ""
     chat: Chat | None = None
+    person: str = ""
     private: bool = False
     interim: bool = False
     exposure: str | None = None
+    file: Attachment | None = None
 
     def to_json(self) -> str:
         return _REPLY.dump_json(self).decode()

@@ -1,6 +1,7 @@
 """What came in and what goes out: turns until they are handled, replies until they are shown.
 
-Bodies are opaque text here: JSON of a Turn or a Reply.
+Bodies are opaque text here, JSON of a Turn or a Reply, and go as soon as nothing is to be done with them: what
+people said is in the inbox no longer than it takes to answer it. The rows stay, without it, until a `purge`.
 """
 
 from __future__ import annotations
@@ -9,18 +10,20 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import insert
 from storage.schema import exposures, inbox, outbox
 
-Outcome = Literal["done", "superseded", "failed"]
+Outcome = Literal["done", "superseded", "failed", "limited"]
+"""How a turn ended: answered; not, for a newer one; with an apology; not, for there were too many."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One version of a slot, to be shown; `message_id` is the message to edit, if there is one already."""
+    """One version of a slot, to be shown: `message_id` is the message to edit, if there is one already, and
+    `person_id` who asked for it, empty where nobody did."""
 
     id: int
     turn_id: str
@@ -30,6 +33,7 @@ class Outgoing:
     version: int
     message_id: str | None
     exposure_id: str | None
+    person_id: str
 
 
 async def take(
@@ -64,8 +68,9 @@ async def unfinished(connection: AsyncConnection, platform: str) -> list[tuple[i
 
 
 async def finish(connection: AsyncConnection, inbox_id: int, outcome: Outcome) -> None:
+    """The turn is over, and what was said in it is forgotten; its id stays known."""
     await connection.execute(
-        update(inbox).where(inbox.c.id == inbox_id).values(outcome=outcome, finished_at=time.time())
+        update(inbox).where(inbox.c.id == inbox_id).values(outcome=outcome, body="", finished_at=time.time())
     )
 
 
@@ -78,13 +83,15 @@ async def post(
     slot: str,
     body: str,
     exposure_id: str | None = None,
+    person_id: str = "",
 ) -> None:
     """Let `body` be what the slot of that chat shows next, in place of a version not sent yet."""
-    seq = await connection.scalar(select(func.coalesce(func.max(outbox.c.seq), 0) + 1))
+    seq = select(func.coalesce(func.max(outbox.c.seq), 0) + 1).scalar_subquery()
     content = {
         "turn_id": turn_id,
         "body": body,
         "exposure_id": exposure_id,
+        "person_id": person_id,
         "seq": seq,
         "posted_at": time.time(),
     }
@@ -111,6 +118,7 @@ async def due(connection: AsyncConnection, platform: str, chat_id: str | None = 
             outbox.c.version,
             outbox.c.message_id,
             outbox.c.exposure_id,
+            outbox.c.person_id,
         )
         .where(outbox.c.platform == platform, outbox.c.sent_version < outbox.c.version)
         .order_by(outbox.c.seq, outbox.c.id)
@@ -122,11 +130,7 @@ async def due(connection: AsyncConnection, platform: str, chat_id: str | None = 
 
 async def sent(connection: AsyncConnection, outgoing: Outgoing, message_id: str, at: float) -> None:
     """That version was shown as `message_id`, and the exposure in it has reached the person."""
-    await connection.execute(
-        update(outbox)
-        .where(outbox.c.id == outgoing.id)
-        .values(sent_version=outgoing.version, message_id=message_id)
-    )
+    await _settle(connection, outgoing, message_id=message_id)
     if outgoing.exposure_id is not None:
         await connection.execute(
             update(exposures)
@@ -137,8 +141,16 @@ async def sent(connection: AsyncConnection, outgoing: Outgoing, message_id: str,
 
 async def undeliverable(connection: AsyncConnection, outgoing: Outgoing, reason: str) -> None:
     """That version will never be shown; a later one of its slot is tried again."""
+    await _settle(connection, outgoing, problem=reason)
+
+
+async def _settle(connection: AsyncConnection, outgoing: Outgoing, **learnt: str) -> None:
+    """Nothing is left to do with that version, whose body goes unless a newer one waits in its place."""
+    body = case((outbox.c.version == outgoing.version, ""), else_=outbox.c.body)
     await connection.execute(
-        update(outbox).where(outbox.c.id == outgoing.id).values(sent_version=outgoing.version, problem=reason)
+        update(outbox)
+        .where(outbox.c.id == outgoing.id)
+        .values(sent_version=outgoing.version, body=body, **learnt)
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from sqlalchemy import select, update
@@ -18,7 +18,7 @@ Language = Literal["ko", "en"]
 @dataclass(frozen=True, slots=True)
 class User:
     """A person as remembered. `consent` to keeping sensitive things is None until they were asked;
-    of a `guest` nothing is remembered."""
+    of a `guest` nothing is remembered; `created_at` tells this row from a later one of the same id."""
 
     id: int
     platform: str
@@ -28,6 +28,7 @@ class User:
     language: Language | None = None
     consent: bool | None = None
     guest: bool = False
+    created_at: float = field(default=0.0, compare=False)
 
 
 _USER = (
@@ -39,6 +40,7 @@ _USER = (
     users.c.language,
     users.c.consent,
     users.c.guest,
+    users.c.created_at,
 )
 
 
@@ -63,6 +65,12 @@ async def ensure(
         index_elements=["platform", "platform_id"], set_={"name": name, "locale": locale}
     ).returning(*_USER)
     return User(*(await connection.execute(written)).one())
+
+
+async def stands(connection: AsyncConnection, user: User) -> bool:
+    """Whether the person is still remembered, and has not been forgotten and met anew."""
+    same = users.c.id == user.id, users.c.created_at == user.created_at
+    return await connection.scalar(select(users.c.id).where(*same)) is not None
 
 
 async def set_language(connection: AsyncConnection, user_id: int, language: Language | None) -> None:

@@ -24,6 +24,7 @@ from engine.korean import Korean
 from engine.recommender import Recommender
 from engine.understanding import Understanding
 from storage.database import Database
+from tests.house import FOREVER, House
 from tests.talk import Someone, Stage
 
 
@@ -56,6 +57,17 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     opened = await Database.open(database_url)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def house(database_url: str) -> AsyncIterator[House]:
+    """A delivery on a database of this test's own, with conversations that a test can hold up."""
+    house = House(database_url)
+    await house.start()
+    yield house
+    house.release.set()
+    await house.delivery.close(FOREVER)
+    await house.database.close()
 
 
 @pytest.fixture(scope="session")

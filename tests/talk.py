@@ -57,7 +57,9 @@ class Stage:
         self.delivery = app.delivery(self)
         self.shown: dict[str, list[Reply]] = defaultdict(list)
 
-    async def send(self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None) -> str:
+    async def send(
+        self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None, person_id: str
+    ) -> str:
         self.shown[turn_id].append(reply)
         return message_id or f"m{len(self.shown)}"
 
@@ -76,6 +78,8 @@ class Someone:
         self.chat = "home"
         self.kind: Literal["private", "group", "thread"] = "private"
         self.turns = 0
+        self.ahead = 0.0
+        """Seconds that this person's clock is ahead of the bot's."""
         self.last = Answer(())
 
     async def sends(self, payload: Payload) -> Answer:
@@ -83,7 +87,7 @@ class Someone:
         turn_id = f"{self.name}.{self.turns}"
         chat = Chat(self.stage.name, f"{self.name}@{self.chat}", self.kind)
         person = Person(self.name, locale=self.locale)
-        assert await self.stage.delivery.take(Turn(turn_id, chat, person, payload, time.time()))
+        assert await self.stage.delivery.take(Turn(turn_id, chat, person, payload, time.time() + self.ahead))
         await self.stage.delivery.settle()
         self.last = Answer(tuple(self.stage.shown[turn_id]))
         return self.last

@@ -19,8 +19,10 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from bot.app import opened
 from bot.cli import app
-from bot.console import CARD_WIDTH, as_object, render
+from bot.console import CARD_WIDTH, Terminal, as_object, render
+from bot.settings import Settings
 from data.phrases import phrases
 from handlers.turn import Card, Choice, Poll, Reply
 
@@ -205,6 +207,45 @@ def test_a_pipe_gets_plain_answers_to_numbers_labels_and_words(home: Path) -> No
     assert KO.variants("console.no_choice")[0].split("{")[0] in rest
     assert not any(words in ran.stdout for words in KO.variants("intro.book"))
     assert KO.say("console.welcome") not in ran.stdout
+
+
+def test_a_file_is_told_to_scripts_only_where_there_is_one(home: Path, tmp_path: Path) -> None:
+    path = script(tmp_path, {"user": "u1", "command": "help"}, {"user": "u1", "command": "export"})
+    _, (first, second) = play(path)
+    assert list(first) == KEYS
+    assert list(second) == [*KEYS, "file"]
+    assert list(second["file"]) == ["name", "mime", "text"]
+    assert json.loads(second["file"]["text"])["person"]["platform_id"] == "u1"
+    plain = CliRunner().invoke(app, ["chat", "--script", str(path)])
+    assert '"platform_id": "u1"' in plain.stdout
+
+
+async def at_a_terminal(home: Path, monkeypatch: pytest.MonkeyPatch, *lines: str) -> str:
+    """What a person at a pipe is shown, in this process."""
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+    async with opened(Settings(home=home)) as running:
+        await Terminal(running, out, interactive=False).talk()
+    return out.getvalue()
+
+
+async def test_a_terminal_saves_a_file_and_says_where(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = await at_a_terminal(home, monkeypatch, "안녕", "/export")
+    (saved,) = (home / "exports").iterdir()
+    assert KO.say("console.file", path=saved.resolve()) in shown
+    assert json.loads(saved.read_text(encoding="utf-8"))["person"]["platform_id"] == "me"
+    assert saved.stat().st_mode & 0o077 == 0, "nobody else's to read"
+
+
+async def test_a_file_that_cannot_be_saved_does_not_end_the_talk(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A send that fails is tried again: the terminal would wait for ever."""
+    (home / "exports").write_text("")
+    shown = await at_a_terminal(home, monkeypatch, "/export", "/help")
+    failed = KO.variants("console.file_failed")[0].partition("{path}")[2].partition("{reason}")[0]
+    assert failed in shown
+    assert KO.say("help.text").splitlines()[0] in shown
 
 
 @pytest.fixture

@@ -5,189 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Coroutine
-from datetime import date
+from collections import Counter, deque
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
-from sqlalchemy import select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.delivery import Delivery, SendLater, SendRefused
+import bot.delivery as delivery_module
+from bot.delivery import Delivery, _Taken
+from bot.outbox import SendLater, SendRefused
 from handlers.room import Room
-from handlers.turn import Chat, Command, Payload, Person, Press, Reply, Text, Turn
-from storage import exposures, mail, schema, sessions, taste, users
-from storage.database import Database
-from storage.users import User
-
-FOREVER = 3_600.0
-Conversation = Callable[[Turn, Room], AsyncIterator[Reply]]
-
-
-class House:
-    """A process around one database file: a platform that records, and conversations that can be held up.
-
-    A turn leaves its id in the session and as a taste event, so that being handled twice would show.
-    """
-
-    name = "test"
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.shown: list[tuple[str, str]] = []
-        self.news = asyncio.Condition()
-        self.problems: dict[str, deque[Exception]] = defaultdict(deque)
-        self.conversations: dict[str, Conversation] = {}
-        self.begun: list[str] = []
-        self.hold = ""
-        self.held = asyncio.Event()
-        self.release = asyncio.Event()
-
-    async def start(self) -> None:
-        self.database = await Database.open(self.url)
-        self.delivery = Delivery(
-            self.database,
-            self,
-            self.handle,
-            self.open_room,
-            is_stop=lambda turn: turn.payload == Command("stop"),
-            apology=lambda room: Reply("미안해요"),
-            withdrawal=lambda room: Reply("그만둘게요"),
-            retry_first=0.0,
-        )
-
-    async def restart(self) -> None:
-        """Die where it stands, and be started again on the same file."""
-        dying = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in dying:
-            task.cancel()
-        await asyncio.gather(*dying, return_exceptions=True)
-        await self.database.close()
-        self.hold = ""
-        await self.start()
-        await self.delivery.recover()
-
-    async def at(self, place: str) -> None:
-        """A place where a test may hold this process up."""
-        if place == self.hold:
-            self.held.set()
-            await self.release.wait()
-
-    async def send(self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None) -> str:
-        await self.at(f"before sending {reply.text}")
-        if self.problems[chat_id]:
-            raise self.problems[chat_id].popleft()
-        message_id = message_id or f"m{len(self.shown)}"
-        self.shown.append((message_id, reply.text))
-        await self.at(f"after sending {reply.text}")
-        async with self.news:
-            self.news.notify_all()
-        return message_id
-
-    def open_room(self, turn: Turn, user: User, session: dict[str, Any]) -> Room:
-        return Room(self.database, user, session, engine=cast(Any, None), today=date(2026, 11, 3))
-
-    async def handle(self, turn: Turn, room: Room) -> AsyncIterator[Reply]:
-        self.begun.append(turn.id)
-        room.session.setdefault("heard", []).append(turn.id)
-        room.write(taste.record, room.user.id, turn.id, "heard")
-        room.write(self.committing, turn.id)
-        async for reply in self.conversations.get(turn.id, self.echo)(turn, room):
-            yield reply
-
-    async def echo(self, turn: Turn, room: Room) -> AsyncIterator[Reply]:
-        await self.at(f"in {turn.id}")
-        yield Reply(f"{turn.id}!")
-
-    async def thinking(self, turn: Turn, room: Room) -> AsyncIterator[Reply]:
-        yield Reply("음…", slot="s", interim=True)
-        await self.at(f"in {turn.id}")
-        yield Reply(f"{turn.id}!", slot="s")
-
-    async def failing(self, turn: Turn, room: Room) -> AsyncIterator[Reply]:
-        yield Reply("음…", interim=True)
-        yield Reply("거의")
-        raise ValueError("no such book")
-
-    async def committing(self, connection: AsyncConnection, turn_id: str) -> None:
-        await self.at(f"committing {turn_id}")
-
-    async def take_and_hold(self, turn: Turn, place: str) -> None:
-        self.hold = place
-        await self.delivery.take(turn)
-        await self.before_all_is_done(self.held.wait())
-
-    async def until_shown(self, *words: str) -> None:
-        async def hear() -> None:
-            async with self.news:
-                await self.news.wait_for(lambda: set(words) <= set(self.texts()))
-
-        await self.before_all_is_done(hear())
-
-    async def before_all_is_done(self, something: Coroutine[Any, Any, object]) -> None:
-        """Wait for something, and fail rather than hang when nothing is left that could bring it about."""
-        hoped, settled = asyncio.create_task(something), asyncio.create_task(self.delivery.settle())
-        await asyncio.wait({hoped, settled}, return_when=asyncio.FIRST_COMPLETED)
-        settled.cancel()
-        await asyncio.wait({settled})
-        assert hoped.done(), f"it never came to {self.hold or 'that'}; shown: {self.texts()}"
-
-    async def post(self, slot: str, words: str) -> None:
-        """What another part of the program does that has something to say."""
-        async with self.database.writing() as connection:
-            body = Reply(words).to_json()
-            await mail.post(connection, turn_id="j", platform=self.name, chat_id="c", slot=slot, body=body)
-        self.delivery.wake()
-
-    def texts(self) -> list[str]:
-        return [words for _, words in self.shown]
-
-    async def events(self) -> list[str]:
-        """Ids of the turns handled, in the order of their commits."""
-        async with self.database.reading() as connection:
-            rows = await connection.scalars(
-                select(schema.taste_events.c.item_id).order_by(schema.taste_events.c.id)
-            )
-            return list(rows)
-
-    async def outcomes(self) -> dict[str, str | None]:
-        async with self.database.reading() as connection:
-            rows = await connection.execute(select(schema.inbox.c.turn_id, schema.inbox.c.outcome))
-            return {row.turn_id: row.outcome for row in rows}
-
-    async def heard(self, person: str = "p", chat: str = "c") -> list[str]:
-        async with self.database.writing() as connection:
-            user = await users.ensure(connection, platform=self.name, platform_id=person, name="", locale="")
-            session = await sessions.load(connection, user.id, self.name, chat)
-            return list(session.get("heard", []))
-
-
-@pytest.fixture
-async def house(database_url: str) -> AsyncIterator[House]:
-    house = House(database_url)
-    await house.start()
-    yield house
-    house.release.set()
-    await house.delivery.close(FOREVER)
-    await house.database.close()
-
-
-def turn(turn_id: str, payload: Payload | None = None, *, person: str = "p", chat: str = "c") -> Turn:
-    return Turn(turn_id, Chat("test", chat), Person(person), payload or Press("x"), at=0.0)
-
-
-def text(turn_id: str, *, person: str = "p", chat: str = "c") -> Turn:
-    return turn(turn_id, Text(turn_id), person=person, chat=chat)
-
-
-async def take(house: House, *turns: Turn) -> None:
-    for each in turns:
-        assert await house.delivery.take(each)
+from handlers.turn import Chat, Command, Reply, Text, Turn
+from storage import exposures, mail, schema, taste
+from tests.house import FOREVER, House, take, text, turn
 
 
 async def test_turns_of_a_person_are_handled_in_order(house: House) -> None:
@@ -252,6 +88,89 @@ async def test_a_press_waits_for_the_answer_still_running(house: House) -> None:
     house.release.set()
     await house.delivery.settle()
     assert house.texts() == ["answer!", "press!"]
+
+
+async def test_a_press_that_is_running_is_finished_before_a_text(house: House) -> None:
+    """Keeps away a 👍 that is lost because its person typed on."""
+    await house.take_and_hold(turn("press"), "in press")
+    await take(house, text("text"), turn("stop", Command("stop")))
+    house.release.set()
+    await house.delivery.settle()
+    assert house.texts() == ["press!", "stop!"]
+    assert await house.events() == ["press", "stop"]
+    assert await house.outcomes() == {"press": "done", "text": "superseded", "stop": "done"}
+
+
+async def test_an_answer_that_is_complete_is_not_superseded(house: House) -> None:
+    """Keeps away a session that knows an answer as shown which nobody has seen."""
+
+    async def quick(turn: Turn, room: Room) -> AsyncIterator[Reply]:
+        answer = asyncio.current_task()
+        assert answer is not None
+        answer.add_done_callback(lambda _: house.delivery._schedule(_Taken(2, text("new"))))
+        yield Reply("old!")
+
+    house.conversations["old"] = quick
+    await take(house, text("old"))
+    await house.delivery.settle()
+    assert house.texts() == ["old!", "new!"]
+    assert await house.heard() == ["old", "new"]
+
+
+async def heeding(turn: Turn, room: Room) -> None:
+    room.session.setdefault("heeded", []).append(turn.id)
+    room.write(taste.record, room.user.id, turn.id, "heeded")
+
+
+async def test_what_a_superseded_turn_told_is_heeded_once_and_in_order(house: House) -> None:
+    """Keeps away an allergy that is forgotten because the question after it came at once."""
+    house.delivery.heed = heeding
+    house.conversations["running"] = house.thinking
+    await house.take_and_hold(text("running"), "in running")
+    await take(house, text("waiting"), turn("press"), text("new"))
+    await house.delivery.settle()
+    assert house.texts() == ["음…", "그만둘게요", "press!", "new!"]
+    assert await house.events() == ["running", "waiting", "press", "new"]
+    session = await house.session()
+    assert session == {"heeded": ["running", "waiting"], "heard": ["press", "new"]}
+
+
+async def test_a_kill_while_heeding_heeds_again(house: House) -> None:
+    async def holding(turn: Turn, room: Room) -> None:
+        await heeding(turn, room)
+        await house.at("heeding")
+
+    house.delivery.heed = holding
+    await house.take_and_hold(text("old"), "in old")
+    house.held.clear()
+    house.hold = "heeding"
+    await take(house, text("new"))
+    await house.before_all_is_done(house.held.wait())
+    await house.restart(heed=heeding)
+    await house.delivery.settle()
+    assert await house.events() == ["old", "new"]
+    assert house.texts() == ["new!"]
+
+
+@pytest.mark.parametrize("trouble", ["fails", "hangs"])
+async def test_a_turn_that_cannot_be_heeded_holds_up_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, trouble: str
+) -> None:
+    async def troubled(turn: Turn, room: Room) -> None:
+        await heeding(turn, room)
+        if trouble == "fails":
+            raise ValueError("no such word")
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(delivery_module, "HEED_SECONDS", 0.05)
+    house.delivery.heed = troubled
+    await house.take_and_hold(text("old"), "in old")
+    await take(house, text("new"))
+    await house.delivery.settle()
+    assert house.texts() == ["new!"]
+    assert await house.session() == {"heard": ["old", "new"]}
+    assert await house.events() == ["new"]
+    assert "could not be understood" in caplog.text
 
 
 async def test_an_interim_reply_of_a_superseded_turn_says_so(house: House) -> None:
@@ -330,6 +249,26 @@ async def test_a_write_that_fails_takes_the_whole_turn_with_it(house: House) -> 
         assert await exposures.get(connection, "x") is None
 
 
+async def test_a_platform_is_told_whom_a_reply_is_for(house: House) -> None:
+    """Keeps away a private reply in a group that is shown to whoever pressed last, or to nobody."""
+
+    async def here_and_there(turn: Turn, room: Room) -> AsyncIterator[Reply]:
+        yield Reply("모두에게", slot="board")
+        yield Reply("너에게만", private=True, chat=Chat("test", "direct"))
+
+    house.conversations["t"] = house.conversations["u"] = here_and_there
+    house.conversations["v"] = house.failing
+    await house.take_and_hold(turn("t", person="p", chat="group"), "before sending 모두에게")
+    await take(house, turn("u", person="q", chat="group"), turn("v", person="r", chat="group"))
+    await house.until_shown("너에게만")
+    await house.restart()
+    await house.post("news", "점검이 있어요")
+    await house.delivery.settle()
+    told = set(zip(house.texts(), house.askers, strict=True))
+    assert told >= {("너에게만", "p"), ("너에게만", "q"), ("미안해요", "r"), ("점검이 있어요", "")}
+    assert ("모두에게", "q") in told  # the board is the latest asker's
+
+
 async def test_an_exposure_is_delivered_when_its_reply_is_shown(house: House) -> None:
     async def recommend(turn: Turn, room: Room) -> AsyncIterator[Reply]:
         room.write(
@@ -358,6 +297,24 @@ async def test_an_exposure_is_delivered_when_its_reply_is_shown(house: House) ->
     assert await delivered()
 
 
+async def test_nothing_said_is_kept_once_it_is_answered(house: House) -> None:
+    """And nothing needs it afterwards: a slot is edited, and a restart finds nothing to do."""
+    house.conversations["t"] = house.conversations["u"] = house.thinking
+    await take(house, text("t"))
+    await house.delivery.settle()
+    await house.restart()
+    await take(house, turn("u", Text("우울해")))
+    await house.delivery.settle()
+    await house.restart()
+    await house.delivery.settle()
+    assert {message for message, _ in house.shown} == {"m0"}
+    assert house.texts()[-1] == "u!"
+    async with house.database.reading() as connection:
+        for table in (schema.inbox, schema.outbox):
+            assert set(await connection.scalars(select(table.c.body))) == {""}
+    assert not await house.delivery.take(turn("u", Text("우울해")))
+
+
 async def test_a_turn_of_another_version_holds_up_nothing(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -370,6 +327,62 @@ async def test_a_turn_of_another_version_holds_up_nothing(
     await house.delivery.settle()
     assert await house.outcomes() == {"old": "failed", "t": "done"}
     assert "우울해" not in caplog.text
+
+
+async def forget(connection: AsyncConnection, user_id: int) -> None:
+    await connection.execute(delete(schema.users).where(schema.users.c.id == user_id))
+
+
+async def forgetting(turn: Turn, room: Room) -> AsyncIterator[Reply]:
+    """ "Forget me", as a careless conversation does it: the session is not even cleared."""
+    room.write(forget, room.user.id)
+    yield Reply("다 잊었어요")
+
+
+async def everything_of_people(house: House) -> dict[str, int]:
+    tables = (schema.users, schema.sessions, schema.taste_events, schema.exposures)
+    async with house.database.reading() as connection:
+        return {
+            table.name: await connection.scalar(select(func.count()).select_from(table)) or 0
+            for table in tables
+        }
+
+
+async def test_a_person_forgotten_in_a_turn_leaves_nothing(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Keeps away a session that brings back the allergies of somebody who asked to be forgotten."""
+    house.conversations["bye"] = forgetting
+    await take(house, turn("t"), turn("bye"))
+    await house.delivery.settle()
+    assert house.texts() == ["t!", "다 잊었어요"]
+    assert await everything_of_people(house) == {
+        "users": 0, "sessions": 0, "taste_events": 0, "exposures": 0,
+    }  # fmt: skip
+    assert set((await house.outcomes()).values()) == {"done"}
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["gone", "back again"])
+async def test_a_turn_of_a_person_forgotten_meanwhile_ends_quietly(
+    house: House, caplog: pytest.LogCaptureFixture, back: bool
+) -> None:
+    """Keeps away an apology, a loop of errors, and what was forgotten in the rows of whoever gets the id next."""
+    house.conversations |= {"bye": forgetting, "slow": house.thinking}
+    await house.take_and_hold(turn("slow", chat="d"), "in slow")
+    await take(house, turn("bye"))
+    await house.until_shown("다 잊었어요")
+    if back:
+        await take(house, turn("again"))
+        await house.until_shown("again!")
+    house.release.set()
+    await house.delivery.settle()
+    assert (await house.outcomes())["slow"] == "superseded"
+    assert set(house.texts()) == {"음…", "그만둘게요", "다 잊었어요"} | ({"again!"} if back else set())
+    assert caplog.text == ""
+    assert await house.events() == (["again"] if back else [])
+    kept = await everything_of_people(house)
+    assert (kept["users"], kept["sessions"]) == ((1, 1) if back else (0, 0))
 
 
 KILLS = {

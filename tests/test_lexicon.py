@@ -8,6 +8,7 @@ import pytest
 
 from data import item
 from data.item import BOOK_GENRES, MOVIE_GENRES, Domain
+from data.phrases import phrases
 from engine.intent import BY_RULE, Intent
 from engine.lexicon import Lexicon, Match, pattern, read
 from engine.ranking import WEIGHTS
@@ -46,7 +47,21 @@ def test_the_other_fields_hold_values_of_their_kind() -> None:
     assert set(table["soupy"]) == {"yes", "no"}
     assert set(map(int, table["spicy"])) == set(range(4))
     assert {int(age) for age in table["age"]} <= set(get_args(item.Age))
-    assert all(len(code) == 2 and code.isupper() for code in table["country"] if code != "foreign")
+    assert all(
+        len(code) == 2 and code.isupper()
+        for code in table["country"]
+        if code not in ("foreign", *read("kinds")["regions"])
+    )
+    assert set(table["kinds"]) == set(read("kinds")["kinds"])
+    assert {name.removeprefix("other.") for name in table["refuses"]} <= {
+        *read("allergens"),
+        *read("allergens")["other"],
+    }
+    assert all(
+        phrases(language).variants(f"intro.unchecked_name.{name}")
+        for language in ("ko", "en")
+        for name in table["unchecked"]
+    )
 
 
 def test_every_allergen_of_the_label_list_has_names_and_words() -> None:

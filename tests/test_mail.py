@@ -6,9 +6,10 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import exposures, mail, users
+from storage import exposures, mail, schema, users
 from storage.database import Database
 
 
@@ -25,7 +26,13 @@ async def take(connection: AsyncConnection, turn_id: str, platform: str = "teleg
 
 
 async def post(
-    connection: AsyncConnection, slot: str, body: str, *, chat_id: str = "c", exposure_id: str | None = None
+    connection: AsyncConnection,
+    slot: str,
+    body: str,
+    *,
+    chat_id: str = "c",
+    exposure_id: str | None = None,
+    person_id: str = "",
 ) -> None:
     await mail.post(
         connection,
@@ -35,6 +42,7 @@ async def post(
         slot=slot,
         body=body,
         exposure_id=exposure_id,
+        person_id=person_id,
     )
 
 
@@ -94,6 +102,14 @@ async def test_a_version_posted_while_sending_stays_due(connection: AsyncConnect
     assert await bodies(connection) == ["2"]
 
 
+async def test_a_version_is_for_whoever_asked_for_it(connection: AsyncConnection) -> None:
+    """Keeps away a private edit shown to the person who asked for what stood there before."""
+    await post(connection, "s", "1", person_id="p")
+    await post(connection, "s", "2", person_id="q")
+    await post(connection, "t", "3")
+    assert [each.person_id for each in await mail.due(connection, "telegram")] == ["q", ""]
+
+
 async def test_sending_marks_the_exposure_that_was_sent(connection: AsyncConnection) -> None:
     """Keeps away marking the exposure of a later version, which nobody has seen yet."""
     user = await users.ensure(connection, platform="telegram", platform_id="p", name="", locale="")
@@ -123,6 +139,29 @@ async def test_what_is_undeliverable_is_not_due_but_its_next_version_is(connecti
     assert await bodies(connection) == []
     await post(connection, "s", "2")
     assert await bodies(connection) == ["2"]
+
+
+async def test_what_was_said_is_gone_when_the_turn_is_finished(connection: AsyncConnection) -> None:
+    """Keeps away a mood or an allergy that lies in the inbox for a week, with consent or without."""
+    inbox_id = await take(connection, "1")
+    await take(connection, "2")
+    assert inbox_id is not None
+    await mail.finish(connection, inbox_id, "done")
+    assert list(await connection.scalars(select(schema.inbox.c.body))) == ["", "body 2"]
+
+
+async def test_what_was_shown_is_gone_unless_a_newer_version_waits(connection: AsyncConnection) -> None:
+    """Keeps away the text of answers kept for a week, and a blanked edit that nobody has seen."""
+    kept = select(schema.outbox.c.body).order_by(schema.outbox.c.id)
+    await post(connection, "sent", "1")
+    await post(connection, "refused", "2")
+    await post(connection, "edited", "3")
+    sent, refused, edited = await mail.due(connection, "telegram")
+    await post(connection, "edited", "4")
+    await mail.sent(connection, sent, "m1", at=1.0)
+    await mail.undeliverable(connection, refused, "the bot was blocked")
+    await mail.sent(connection, edited, "m3", at=1.0)
+    assert list(await connection.scalars(kept)) == ["", "", "4"]
 
 
 async def test_a_purge_keeps_what_is_not_finished(connection: AsyncConnection) -> None:

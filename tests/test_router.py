@@ -32,6 +32,7 @@ FORGED = [
     "survey:movie:seen:pick:movie:nosuch", "survey:movie:seen:page", "survey:movie:seen:page:-1",
     "survey:movie:seen:page:²", "survey:movie:seen:page:" + "9" * 5000, "survey:food:allergies:pick:other.",
     "say:", "say:99", "say:-1", "say:²", "loose:", "loose:domain", "loose:text", "remember:allergies",
+    "consent:nosuch", "lang:xx", "profile:x", "export:x", "forget:x", "forget:yes:x", "inquiry:x", "inq:read:1",
     "show:", "show:book:nosuch", "show:' OR 1=1 --", "more:", "more:nosuch", "ask:nosuch:country=KR", "item:nosuch:1",
     "why:nosuch:1", "sim:nosuch:1", "fb:like:nosuch:1", "fb", "fb:", "fb:like", "fb:love:nosuch:1",
 ]  # fmt: skip

@@ -47,6 +47,18 @@ async def test_a_person_is_one_user_a_platform(connection: AsyncConnection) -> N
     assert other.id != first.id
 
 
+async def test_a_person_met_anew_is_not_the_one_who_was_forgotten(connection: AsyncConnection) -> None:
+    """Keeps away writes meant for somebody who is gone: SQLite gives the id of a row deleted to the next."""
+    first = await minji(connection)
+    assert await users.stands(connection, await minji(connection))
+    await connection.execute(delete(user_table).where(user_table.c.id == first.id))
+    assert not await users.stands(connection, first)
+    second = await minji(connection)
+    assert second.id == first.id
+    assert not await users.stands(connection, first)
+    assert await users.stands(connection, second)
+
+
 async def test_a_new_name_is_taken_over_and_an_empty_one_is_not(connection: AsyncConnection) -> None:
     """Keeps away nameless people: a platform does not tell name and locale with everything."""
     await minji(connection)

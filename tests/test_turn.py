@@ -50,9 +50,11 @@ REPLIES = st.builds(
     poll=st.none() | st.builds(Poll, WORDS, several(WORDS), st.booleans()),
     slot=WORDS,
     chat=st.none() | CHATS,
+    person=WORDS,
     private=st.booleans(),
     interim=st.booleans(),
     exposure=MAYBE,
+    file=st.none() | st.builds(turn.Attachment, WORDS, WORDS, WORDS),
 )
 
 

