@@ -11,16 +11,24 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from engine.korean import Morpheme
-from engine.lexicon import Lexicon, read
+from engine.lexicon import Lexicon, pattern, read
 from engine.request import DEFAULT_COUNT, Exclude, Request
 from engine.text import squeeze
 
 Intent = Literal[
     "recommend", "why", "more", "detail", "similar", "like", "dislike", "seen", "save", "never",
     "stop", "greet", "thanks", "help", "who", "survey", "saved", "unclear",
+    "robot", "maker", "age", "night", "bye", "love", "praise", "insult", "sorry", "weather", "doing", "cry",
+    "laugh", "no", "yes",
 ]  # fmt: skip
 FEEDBACK: Final[tuple[Intent, ...]] = ("never", "dislike", "seen", "save", "like")
-SMALL_TALK: Final[tuple[Intent, ...]] = ("stop", "who", "help", "thanks", "greet")
+TOLD_BY_A_WORD: Final[tuple[Intent, ...]] = ("stop", "who", "help", "thanks", "greet")
+SMALL_TALK: Final[tuple[Intent, ...]] = (
+    "robot", "maker", "age", *TOLD_BY_A_WORD[:4], "night", "bye", "love", "praise", "insult", "sorry", "weather",
+    "doing", "greet", "cry", "laugh", "no", "yes",
+)  # fmt: skip
+"""In this order: "ㅋㅋ 고마워" thanks. Those told by a word need only be short, the others nothing else at all:
+"바보" is an insult, "바보 같은 영화" a wish."""
 ABOUT_ANSWERS: Final[tuple[Intent, ...]] = (
     "never", "saved", "survey", "why", "similar", "detail", "more", "dislike", "seen", "save", "like",
 )  # fmt: skip
@@ -42,18 +50,27 @@ class Intents:
     """The words of each intent, compiled from `data/lexicon/dialogue.toml`."""
 
     def __init__(self) -> None:
-        self._lexicon = Lexicon({"intent": read("dialogue")["intents"]})
+        intents, words = read("dialogue")["intents"], read("dialogue")["words"]
+        self._lexicon = Lexicon({"intent": intents})
+        self._chatter = pattern([*words["chatter"], *(word for kind in SMALL_TALK for word in intents[kind])])
 
     def first(self, text: str, morphemes: Sequence[Morpheme]) -> Intent:
         """The intent by its words alone."""
         found = {match.value for match in self._lexicon.find(text, morphemes)}
+        small = [intent for intent in SMALL_TALK if intent in found]
+        if small and self.is_chatter(text):
+            return small[0]
         for intent in ABOUT_ANSWERS:
             if intent in found:
                 return intent
-        for intent in SMALL_TALK:
+        for intent in TOLD_BY_A_WORD:
             if intent in found and len(squeeze(text)[0]) <= SMALL_TALK_CHARS:
                 return intent
         return "recommend"
+
+    def is_chatter(self, text: str) -> bool:
+        """Whether a text holds words of small talk and nothing that could be a wish."""
+        return not squeeze(self._chatter.sub(" ", text))[0]
 
 
 def refers(text: str) -> tuple[int, ...]:
@@ -83,7 +100,7 @@ def settled(
     wishes = not replace(request, items=(), exclude=Exclude(), creators=(), people=()).is_open
     if intent in FEEDBACK and not pointed and (wishes or explicit):
         return "recommend"
-    if intent == "greet" and (wishes or explicit):
+    if intent in SMALL_TALK and (wishes or explicit or titles or request.creators or request.people):
         return "recommend"
     if intent in ("why", "detail") and not pointed and (wishes or explicit) and len(text) > QUESTION_CHARS:
         return "recommend"

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 
 from data.item import Domain, Item
 from engine.request import Request
+from engine.said import Said
 from engine.taste import Taste
 from engine.writing import Writer
-from handlers.recommend import answer, exposure_id, feedback_choices, known_taste
+from handlers.recommend import answer, exposure_id, feedback_choices, known_taste, seed_of
 from handlers.room import Room
 from handlers.turn import Card, Choice, Reply, Turn
 from storage import exposures
@@ -22,7 +23,7 @@ async def detail(
     if item_id not in items:
         yield Reply(text=room.words.say("chat.gone"))
         return
-    item, writer = items[item_id], Writer(room.language)
+    item, writer = items[item_id], Writer(room.language, Said(room.session.get("said", ())))
     if exposure is None:
         exposure, position = exposure_id(turn), 1
         room.write(
@@ -48,11 +49,12 @@ async def detail(
         Choice(say("button.similar"), f"sim:{exposure}:{position}", 1),
         *feedback_choices(exposure, position, 2),
     ]
-    pitches = item.pitch if room.language == "ko" else item.pitch_en or item.pitch
+    bare, seed = Request(domain=item.domain), seed_of(turn.id)
     shown = Card(
-        item.id, str(item.domain), writer.title(item), 0, pitches[0] if pitches else "",
-        writer.benefit(item, Request(domain=item.domain), position), writer.facts(item), item.url,
+        item.id, str(item.domain), writer.title(item), 0, writer.reason(item, [], bare, seed),
+        writer.benefit(item, bare, seed), writer.facts(item), item.url,
     )  # fmt: skip
+    room.session["said"] = writer.said.kept
     yield Reply(
         text="\n".join(filter(None, lines)), cards=(shown,), choices=tuple(choices), exposure=exposure
     )

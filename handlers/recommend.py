@@ -22,6 +22,7 @@ from engine.allergies import avoided
 from engine.questions import refinement
 from engine.recommender import Pick, Recommendation
 from engine.request import DEFAULT_COUNT, Exclude, Request, union
+from engine.said import Said
 from engine.taste import Taste, taste_of
 from engine.understanding import Understanding
 from handlers.room import Room
@@ -110,9 +111,11 @@ async def answer(
         request,
         exclude=request.exclude.joined(Exclude(items=tuple(i for i in shown if i not in request.items))),
     )
+    last = _last_request(room)
     room.session["request"] = request.to_dict()
+    said = Said(room.session.get("said", ()))
     found = await room.engine.recommend(
-        asked, known, seed=seed_of(turn.id), language=room.language, live=True
+        asked, known, seed=seed_of(turn.id), language=room.language, live=True, said=said
     )
     if not found.picks:
         room.session["loosen"] = list(found.loosen)
@@ -124,6 +127,7 @@ async def answer(
     exposure = exposure_id(turn)
     room.session |= {
         "exposure": exposure,
+        "said": said.kept,
         "focus": None,
         "shown": (room.session.get("shown", []) + [[pick.id, turn.at] for pick in found.picks])[-SHOWN_KEPT:],
     }
@@ -139,7 +143,7 @@ async def answer(
         body=replace(stored, request=replace(stored.request, exclude=request.exclude)).to_dict(),
     )
     yield Reply(
-        text=introduction(room.words, request, known, found),
+        text=introduction(room.words, request, known, found, last),
         cards=tuple(card(pick) for pick in found.picks),
         choices=_choices(room, found, exposure, told_allergy),
         exposure=exposure,
@@ -207,17 +211,31 @@ def _choices(room: Room, found: Recommendation, exposure: str, told_allergy: boo
 def _discreet(found: Recommendation) -> Recommendation:
     """What is stored of an answer without consent: nothing of the person's mood, body or allergies."""
     picks = tuple(
-        replace(pick, grounds=tuple(g for g in pick.grounds if not g.startswith(("moods.", "body."))))
+        replace(
+            pick, grounds=tuple(g for g in pick.grounds if not g.startswith(("moods.", "body.", "without.")))
+        )
         for pick in found.picks
     )
     return replace(found, picks=picks, request=replace(found.request, **SENSITIVE))
 
 
-def introduction(words: Phrases, request: Request, known: Taste, found: Recommendation) -> str:
-    """What is said before the picks, with the caution that every food answer carries for an allergy."""
+def introduction(
+    words: Phrases, request: Request, known: Taste, found: Recommendation, last: Request | None = None
+) -> str:
+    """What is said before the picks, with the caution that every food answer carries for an allergy.
+
+    A mood or a state of the body gets a kind word when it is told, not again while `last` told it too.
+    """
     say, seed = words.say, found.trace.seed
-    kind = str(request.domain) if request.domain else "mixed"
-    parts = [say(f"intro.{kind}", seed)]
+    told = [
+        f"intro.{name}.{value}"
+        for name in ("moods", "body")
+        for value in getattr(request, name)
+        if value not in getattr(last or Request(), name)
+    ]
+    kinds = {str(pick.domain) for pick in found.picks}
+    kind = "mixed" if len(kinds) == len(Domain) else kinds.pop() if len(kinds) == 1 else "some"
+    parts = [say(told[0] if told else f"intro.{kind}", seed)]
     refused = (*request.allergens, *(avoided(name, words.language) for name in request.avoid))
     if refused:
         names = [words.variants(f"label.allergens.{name}") or [name] for name in refused]
@@ -227,7 +245,7 @@ def introduction(words: Phrases, request: Request, known: Taste, found: Recommen
     if found.blocked:
         parts.append(say("intro.blocked", names=", ".join(found.blocked)))
     if request.domain is not None and len(found.picks) < request.count:
-        parts.append(say("intro.fewer", seed, count=len(found.picks)))
+        parts.append(say("intro.fewer", seed, count=len(found.picks), unit=say(f"form.{kind}.unit")))
     if any(pick.domain is Domain.FOOD for pick in found.picks) and (
         known.allergens or known.avoid or request.allergens or request.avoid
     ):
