@@ -20,6 +20,7 @@ from engine.korean import Korean
 from engine.questions import Question, questions
 from engine.ranking import Ranked, choose, rank
 from engine.request import Request
+from engine.said import Said
 from engine.taste import Taste
 from engine.understanding import Understander, Understanding
 from engine.writing import Writer
@@ -120,6 +121,7 @@ class Recommender:
 
     def __init__(self, index: Index, embedder: Embedder, korean: Korean) -> None:
         self.index, self.embedder, self.korean = index, embedder, korean
+        self._told = Said()
         self._understander = Understander(korean, embedder)
 
     async def understand(
@@ -139,22 +141,25 @@ class Recommender:
         seed: int = 0,
         language: Language = "ko",
         live: bool = False,
+        said: Said | None = None,
     ) -> Recommendation:
         """Picks for a request, every one of which keeps its rules and the person's limits.
 
-        `live` allows exploration in the last position. A request without a domain is answered with one
+        `live` allows exploration in the last position. `said` is what the person was told lately in a talk:
+        the words keep off it and off what anybody was told, and are added to it. A request without a domain is answered with one
         pick of each domain that has something.
         """
         clock = _Clock()
+        writer = Writer(language, said, self._told if said else None)
         if request.domain is None:
-            return await self._of_each_domain(request, taste, method, seed, language, clock)
+            return await self._of_each_domain(request, taste, method, seed, writer, clock)
         candidates = await gather(self.index, self.embedder, request, taste, method)
         clock.stop("gather")
         like = list((await self.items(request.like)).values())
         ranked = rank(candidates, request, taste, await self._history(taste), seed, like)
         chosen = choose(ranked, request.count, seed, explore=live)
         clock.stop("rank")
-        picks = await self._write(chosen, request, taste, seed, language)
+        picks = await self._write(chosen, request, taste, seed, writer)
         clock.stop("write")
         left = [r.item for r in ranked if r not in chosen]
         followups = questions(left, request, language)
@@ -197,12 +202,12 @@ class Recommender:
         clock.stop("gather")
         ranked: list[Ranked] = []
         found: list[tuple[Pick, Ranked]] = []
-        resigned = False
+        writer, resigned = Writer(language), False
         for single, pools in zip(singles, gathered, strict=True):
             ordered, gave_in = rank_for(pools, single, tastes, liked, strategy, seed, like)
             chosen = choose(ordered, single.count, seed)
             known = common(tastes, ordered[0].item.domain) if ordered else limits
-            picks = await self._write(chosen, single, known, seed, language, position=len(found))
+            picks = await self._write(chosen, single, known, seed, writer)
             found += zip(picks, chosen, strict=True)
             ranked += ordered
             resigned |= gave_in
@@ -279,7 +284,7 @@ class Recommender:
         return await self._understander.allergies(text, listed)
 
     async def _of_each_domain(
-        self, request: Request, taste: Taste, method: Method, seed: int, language: Language, clock: _Clock
+        self, request: Request, taste: Taste, method: Method, seed: int, writer: Writer, clock: _Clock
     ) -> Recommendation:
         picks: list[Pick] = []
         candidates: list[Candidate] = []
@@ -292,7 +297,7 @@ class Recommender:
             found = await gather(self.index, self.embedder, single, taste, method)
             ordered = rank(found, single, taste, await self._history(taste), seed)
             best = choose(ordered, of_each, seed)
-            picks += await self._write(best, single, taste, seed, language, position=len(picks))
+            picks += await self._write(best, request, taste, seed, writer)
             candidates += found
             ranked += ordered
             chosen += best
@@ -325,13 +330,11 @@ class Recommender:
         request: Request,
         taste: Taste,
         seed: int,
-        language: Language,
-        position: int = 0,
+        writer: Writer,
     ) -> tuple[Pick, ...]:
-        writer = Writer(language)
         named = await self.items((*request.like, *taste.liked[-3:]))
         picks = []
-        for place, ranked in enumerate(chosen, position):
+        for ranked in chosen:
             item = ranked.item
             grounds = writer.grounds(ranked, request, taste, named)
             picks.append(
@@ -341,8 +344,8 @@ class Recommender:
                     title=writer.title(item),
                     score=round(ranked.score, 4),
                     fit=ranked.fit,
-                    reason=writer.reason(item, grounds, request, seed, place),
-                    benefit=writer.benefit(item, request, seed + place),
+                    reason=writer.reason(item, grounds, request, seed),
+                    benefit=writer.benefit(item, request, seed),
                     facts=writer.facts(item),
                     url=item.url,
                     grounds=tuple(f"{ground.key}|{ground.name}" for ground in grounds),

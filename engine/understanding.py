@@ -16,7 +16,7 @@ from engine import english, quantities
 from engine.allergies import Allergies, Named
 from engine.embedder import Embedder
 from engine.feelings import Feelings
-from engine.intent import Intent, Intents, refers, settled
+from engine.intent import SMALL_TALK, Intent, Intents, refers, settled
 from engine.korean import Korean, Morpheme
 from engine.lexicon import Lexicon, Match, pattern, read
 from engine.names import Name, NameMatch, Names
@@ -140,7 +140,10 @@ class Understander:
         if intent == "recommend" and fresh.is_open and not titles:
             fresh = replace(fresh, moods=await self._feelings.felt(mended[:SEARCHED_CHARS]))
         same = last is not None and (domain is None or last.domain in (None, domain))
-        if not (intent == "more" and same and fresh.is_open):  # "다른 책" after books asks for more of them
+        chatter = intent in SMALL_TALK and self._intents.is_chatter(low)
+        if not chatter and not (
+            intent == "more" and same and fresh.is_open
+        ):  # "다른 책" after books asks for more of them
             intent = settled(intent, fresh, explicit, titles, pointed, low)
         if (
             intent in ("recommend", "like", "dislike")
