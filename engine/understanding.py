@@ -41,6 +41,7 @@ class Understanding:
     `refers` are places (from 1) in the last answer that were pointed at, -1 for the last one;
     `named` are ids of items whose title was said, `only_title` that nothing else was; `refines` tells that
     the request changes the last one rather than standing alone; `text` is the person's text, mended;
+    `alone` what it asks by itself, where `request` is the last one changed by it;
     `retracted` are the allergies that intent "retract" takes back, None for all of them.
     """
 
@@ -52,6 +53,7 @@ class Understanding:
     refines: bool = False
     text: str = ""
     language: str = "ko"
+    alone: Request | None = None
     retracted: Named | None = None
 
 
@@ -164,6 +166,8 @@ class Understander:
             intent = "recommend"
         chosen_anew = explicit and last is not None and last.domain is not None
         refines = same and self._refines(low, morphemes, fresh, chosen_anew, intent)
+        stands = refines and not fresh.is_open and not self._refine_words.search(low)
+        alone = replace(fresh, domain=fresh.domain or (last.domain if last else None)) if stands else None
         if refines and last is not None:
             anything = intent == "recommend" and fresh.is_open and not counted and not explicit
             count = fresh.count if counted else last.count
@@ -181,7 +185,7 @@ class Understander:
         whole = squeeze(low)[0]
         only = any(squeeze(low[n.start : n.end])[0] == whole for n in named if n.name.kind == "title")
         return Understanding(
-            intent, fresh, pointed, titles, only, refines, mended, language, back[0] if back else None
+            intent, fresh, pointed, titles, only, refines, mended, language, alone, back[0] if back else None
         )
 
     def _tired_of(self, text: str, morphemes: Sequence[Morpheme], known: Sequence[Match]) -> list[str]:

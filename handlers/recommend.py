@@ -42,7 +42,8 @@ SENSITIVE = frozenset({"text", "moods", "body", "allergens", "avoid"})
 async def recommend(turn: Turn, room: Room, understood: Understanding) -> AsyncIterator[Reply]:
     """Answer a wish, alone or as a change of the last one."""
     request = understood.request
-    async for reply in answer(turn, room, request, told_allergy=bool(request.allergens or request.avoid)):
+    told_allergy = bool(request.allergens or request.avoid)
+    async for reply in answer(turn, room, request, told_allergy, alone=understood.alone):
         yield reply
 
 
@@ -95,21 +96,30 @@ async def again(turn: Turn, room: Room) -> AsyncIterator[Reply]:
 
 
 async def answer(
-    turn: Turn, room: Room, request: Request, told_allergy: bool = False
+    turn: Turn, room: Room, request: Request, told_allergy: bool = False, alone: Request | None = None
 ) -> AsyncIterator[Reply]:
-    """Recommend for a request, show it, and keep what later turns need."""
+    """Recommend for a request, show it, and keep what later turns need.
+
+    `alone` is the last text's own wish: where nothing keeps it and what was asked before, it stands alone.
+    """
     known = await memory.known_taste(room)
     shown = [item for item, at in room.session.get("shown", ()) if turn.at - at < TALK_SECONDS]
-    asked = replace(
-        request,
-        exclude=request.exclude.joined(Exclude(items=tuple(i for i in shown if i not in request.items))),
-    )
     last = _last_request(room)
-    room.session["request"] = request.to_dict()
     said = Said(room.session.get("said", ()))
-    found = await room.engine.recommend(
-        asked, known, seed=seed_of(turn.id), language=room.language, live=True, said=said
-    )
+
+    async def found_for(wish: Request) -> Recommendation:
+        seen = Exclude(items=tuple(item for item in shown if item not in wish.items))
+        asked = replace(wish, exclude=wish.exclude.joined(seen))
+        return await room.engine.recommend(
+            asked, known, seed=seed_of(turn.id), language=room.language, live=True, said=said
+        )
+
+    found = await found_for(request)
+    if not found.picks and alone is not None and (other := await found_for(alone)).picks:
+        found, request, last = other, alone, None
+    else:
+        alone = None
+    room.session["request"] = request.to_dict()
     if not found.picks:
         room.session["loosen"] = list(found.loosen)
         yield Reply(
@@ -129,8 +139,9 @@ async def answer(
         turn, room, exposure, str(request.domain or ""), [pick.id for pick in found.picks],
         body if room.consent else discreet(body),
     )  # fmt: skip
+    text = introduction(room.words, request, known, found, last)
     yield Reply(
-        text=introduction(room.words, request, known, found, last),
+        text=f"{room.words.say('intro.anew')} {text}" if alone else text,
         cards=tuple(card(pick) for pick in found.picks),
         choices=_choices(room, found, exposure, told_allergy),
         exposure=exposure,

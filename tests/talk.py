@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import defaultdict
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ class Stage:
 
     def __init__(self, app: App, name: str = "test") -> None:
         self.app, self.name = app, name
+        self.loop = asyncio.get_running_loop()
         self.delivery = app.delivery(self)
         self.shown: dict[str, list[Reply]] = defaultdict(list)
 

@@ -165,7 +165,6 @@ async def test_a_place_on_the_globe_is_not(someone: People) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_forged_press_is_answered_and_breaks_nothing(stage: Stage, data: str) -> None:
     """Runs in the loop of the session's program, which Hypothesis does not know."""
-    import asyncio
 
     async def press() -> None:
         person = Someone(stage, f"forger{abs(hash(data))}")
@@ -173,8 +172,7 @@ def test_a_forged_press_is_answered_and_breaks_nothing(stage: Stage, data: str) 
         assert answer.text
         assert KO.say("chat.error") not in answer.text
 
-    loop = asyncio.get_event_loop_policy().get_event_loop()
-    loop.run_until_complete(press())
+    stage.loop.run_until_complete(press())
 
 
 @talks
