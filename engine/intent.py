@@ -21,11 +21,19 @@ Intent = Literal[
     "profile", "consent", "language", "korean", "english", "export", "forget", "inquiry", "inquiries",
     "taste", "persona", "history", "undo", "choose", "guest", "limits", "retract",
     "which_allergy",
+    "robot", "maker", "age", "night", "bye", "love", "praise", "insult", "sorry", "weather", "doing", "cry",
+    "laugh", "no", "yes",
 ]  # fmt: skip
 BY_RULE: Final[tuple[Intent, ...]] = ("recommend", "unclear", "taste", "retract", "which_allergy")
 """Intents without words of their own."""
 FEEDBACK: Final[tuple[Intent, ...]] = ("never", "dislike", "seen", "save", "like")
-SMALL_TALK: Final[tuple[Intent, ...]] = ("stop", "who", "help", "thanks", "greet")
+TOLD_BY_A_WORD: Final[tuple[Intent, ...]] = ("stop", "who", "help", "thanks", "greet")
+SMALL_TALK: Final[tuple[Intent, ...]] = (
+    "robot", "maker", "age", *TOLD_BY_A_WORD[:4], "night", "bye", "love", "praise", "insult", "sorry", "weather",
+    "doing", "greet", "cry", "laugh", "no", "yes",
+)  # fmt: skip
+"""In this order: "ㅋㅋ 고마워" thanks. Those told by a word need only be short, the others nothing else at all:
+"바보" is an insult, "바보 같은 영화" a wish."""
 ABOUT_ANSWERS: Final[tuple[Intent, ...]] = (
     "never", "undo", "guest", "persona", "history", "limits", "saved", "survey", "choose", "why", "similar",
     "detail", "more", "dislike", "seen", "save", "like",
@@ -54,8 +62,9 @@ class Intents:
     """The words of each intent, compiled from `data/lexicon/dialogue.toml`."""
 
     def __init__(self) -> None:
-        words = read("dialogue")["words"]
-        self._lexicon = Lexicon({"intent": read("dialogue")["intents"]})
+        intents, words = read("dialogue")["intents"], read("dialogue")["words"]
+        self._lexicon = Lexicon({"intent": intents})
+        self._chatter = pattern([*words["chatter"], *(word for kind in SMALL_TALK for word in intents[kind])])
         self._tells = re.compile(rf"(?:{pattern(words['tells']).pattern})\s*[.!~]*$")
         self._tells_en = re.compile(
             rf"^i\s?(?:(?:really|also|just|actually) )*(?:{pattern(words['tells_en']).pattern})", re.I
@@ -79,13 +88,20 @@ class Intents:
         for intent in ABOUT_ONESELF:
             if intent in found and len(squeeze(text)[0]) <= ABOUT_ONESELF_CHARS:
                 return intent
+        small = [intent for intent in SMALL_TALK if intent in found]
+        if small and self.is_chatter(text):
+            return small[0]
         for intent in ABOUT_ANSWERS:
             if intent in found:
                 return intent
-        for intent in SMALL_TALK:
+        for intent in TOLD_BY_A_WORD:
             if intent in found and len(squeeze(text)[0]) <= SMALL_TALK_CHARS:
                 return intent
         return "recommend"
+
+    def is_chatter(self, text: str) -> bool:
+        """Whether a text holds words of small talk and nothing that could be a wish."""
+        return not squeeze(self._chatter.sub(" ", text))[0]
 
 
 def refers(text: str) -> tuple[int, ...]:
@@ -119,7 +135,7 @@ def settled(
         return "recommend" if asks else intent
     if intent in FEEDBACK and not pointed and (wishes or explicit):
         return "recommend"
-    if intent == "greet" and (wishes or explicit):
+    if intent in SMALL_TALK and (wishes or explicit or titles or request.creators or request.people):
         return "recommend"
     if intent in ("why", "detail") and not pointed and (wishes or explicit) and len(text) > QUESTION_CHARS:
         return "recommend"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from engine.korean import Korean
 from engine.questions import Question, questions
 from engine.ranking import Ranked, choose, rank
 from engine.request import Request
+from engine.said import Said
 from engine.taste import Taste
 from engine.understanding import Understander, Understanding
 from engine.writing import Writer
@@ -75,6 +77,8 @@ class Recommendation:
     trace: Trace
     loosen: tuple[str, ...] = field(default=())
     """Rules of the request without any one of which something would fit; only when nothing does."""
+    jointly: bool = False
+    """Whether no one of those rules is enough: all of them have to go, one after the other."""
     blocked: tuple[str, ...] = ()
     """Titles that the request named though they break its rules or the person's limits."""
 
@@ -117,6 +121,7 @@ class Recommender:
 
     def __init__(self, index: Index, embedder: Embedder, korean: Korean) -> None:
         self.index, self.embedder, self.korean = index, embedder, korean
+        self._told = Said()
         self._understander = Understander(korean, embedder)
 
     async def understand(
@@ -136,30 +141,33 @@ class Recommender:
         seed: int = 0,
         language: Language = "ko",
         live: bool = False,
+        said: Said | None = None,
     ) -> Recommendation:
         """Picks for a request, every one of which keeps its rules and the person's limits.
 
-        `live` allows exploration in the last position. A request without a domain is answered with one
+        `live` allows exploration in the last position. `said` is what the person was told lately in a talk:
+        the words keep off it and off what anybody was told, and are added to it. A request without a domain is answered with one
         pick of each domain that has something.
         """
         clock = _Clock()
+        writer = Writer(language, said, self._told if said else None)
         if request.domain is None:
-            return await self._of_each_domain(request, taste, method, seed, language, clock)
+            return await self._of_each_domain(request, taste, method, seed, writer, clock)
         candidates = await gather(self.index, self.embedder, request, taste, method)
         clock.stop("gather")
         like = list((await self.items(request.like)).values())
         ranked = rank(candidates, request, taste, await self._history(taste), seed, like)
         chosen = choose(ranked, request.count, seed, explore=live)
         clock.stop("rank")
-        picks = await self._write(chosen, request, taste, seed, language)
+        picks = await self._write(chosen, request, taste, seed, writer)
         clock.stop("write")
         left = [r.item for r in ranked if r not in chosen]
         followups = questions(left, request, language)
-        loosen = () if chosen else await self._loosen(request, taste)
+        loosen, jointly = ((), False) if chosen else await self._loosen(request, taste)
         clock.stop("suggest")
         trace = self._trace(method, seed, candidates, ranked, chosen, clock)
         blocked = await self._blocked(request, candidates, language)
-        return Recommendation(request, picks, tuple(followups), trace, loosen, blocked)
+        return Recommendation(request, picks, tuple(followups), trace, loosen, jointly, blocked)
 
     async def recommend_group(
         self,
@@ -183,28 +191,34 @@ class Recommender:
         limits, domain = together(tastes), request.domain
         like = list((await self.items(request.like)).values())
         liked = await histories(self.index, tastes, AFFINITY_ITEMS)
-        singles = [request] if domain else [replace(request, domain=each, count=1) for each in Domain]
+        domains = request.among or tuple(Domain)
+        of_each = max(1, request.count // len(domains)) if request.among else 1
+        singles = (
+            [request]
+            if domain
+            else [replace(request, domain=each, among=(), count=of_each) for each in domains]
+        )
         gathered = [await gather_for(self.index, self.embedder, each, tastes, method) for each in singles]
         clock.stop("gather")
         ranked: list[Ranked] = []
         found: list[tuple[Pick, Ranked]] = []
-        resigned = False
+        writer, resigned = Writer(language), False
         for single, pools in zip(singles, gathered, strict=True):
             ordered, gave_in = rank_for(pools, single, tastes, liked, strategy, seed, like)
             chosen = choose(ordered, single.count, seed)
             known = common(tastes, ordered[0].item.domain) if ordered else limits
-            picks = await self._write(chosen, single, known, seed, language, position=len(found))
+            picks = await self._write(chosen, single, known, seed, writer)
             found += zip(picks, chosen, strict=True)
             ranked += ordered
             resigned |= gave_in
-        if domain is None:
+        if domain is None and not request.among:
             found = sorted(found, key=lambda pair: -pair[1].score)[: request.count]
         taken = [each for _, each in found]
         candidates = [each.candidate for each in ranked]
         clock.stop("rank")
         left = [each.item for each in ranked if each not in taken]
         followups = tuple(questions(left, request, language)) if domain else ()
-        loosen = await self._loosen(request, limits) if domain and not found else ()
+        loosen, jointly = await self._loosen(request, limits) if domain and not found else ((), False)
         blocked = await self._blocked(request, candidates, language) if domain else ()
         clock.stop("suggest")
         return GroupRecommendation(
@@ -215,6 +229,7 @@ class Recommender:
                 self._trace(method, seed, candidates, ranked, taken, clock), policy=f"{POLICY}.{strategy}"
             ),
             loosen,
+            jointly,
             blocked,
             strategy,
             tuple(each.parts["mean"] for each in taken),
@@ -269,7 +284,7 @@ class Recommender:
         return await self._understander.allergies(text, listed)
 
     async def _of_each_domain(
-        self, request: Request, taste: Taste, method: Method, seed: int, language: Language, clock: _Clock
+        self, request: Request, taste: Taste, method: Method, seed: int, writer: Writer, clock: _Clock
     ) -> Recommendation:
         picks: list[Pick] = []
         candidates: list[Candidate] = []
@@ -282,7 +297,7 @@ class Recommender:
             found = await gather(self.index, self.embedder, single, taste, method)
             ordered = rank(found, single, taste, await self._history(taste), seed)
             best = choose(ordered, of_each, seed)
-            picks += await self._write(best, single, taste, seed, language, position=len(picks))
+            picks += await self._write(best, request, taste, seed, writer)
             candidates += found
             ranked += ordered
             chosen += best
@@ -315,13 +330,11 @@ class Recommender:
         request: Request,
         taste: Taste,
         seed: int,
-        language: Language,
-        position: int = 0,
+        writer: Writer,
     ) -> tuple[Pick, ...]:
-        writer = Writer(language)
         named = await self.items((*request.like, *taste.liked[-3:]))
         picks = []
-        for place, ranked in enumerate(chosen, position):
+        for ranked in chosen:
             item = ranked.item
             grounds = writer.grounds(ranked, request, taste, named)
             picks.append(
@@ -331,8 +344,8 @@ class Recommender:
                     title=writer.title(item),
                     score=round(ranked.score, 4),
                     fit=ranked.fit,
-                    reason=writer.reason(item, grounds, request, seed, place),
-                    benefit=writer.benefit(item, request, seed + place),
+                    reason=writer.reason(item, grounds, request, seed),
+                    benefit=writer.benefit(item, request, seed),
                     facts=writer.facts(item),
                     url=item.url,
                     grounds=tuple(f"{ground.key}|{ground.name}" for ground in grounds),
@@ -340,14 +353,29 @@ class Recommender:
             )
         return tuple(picks)
 
-    async def _loosen(self, request: Request, taste: Taste) -> tuple[str, ...]:
-        """Rules each of which alone stands in the way; limits of the person are never among them."""
-        helps = []
-        for name in LOOSENED:
-            looser = request.without(name)
-            if looser != request and await gather(self.index, self.embedder, looser, taste, 2):
-                helps.append(name)
-        return tuple(helps)
+    async def _loosen(self, request: Request, taste: Taste) -> tuple[tuple[str, ...], bool]:
+        """Rules any one of which would have to go, or else a least set that has to go together, and whether it
+        is such a set; limits of the person are never among them."""
+
+        async def found(looser: Request) -> bool:
+            return bool(await gather(self.index, self.embedder, looser, taste, 2))
+
+        said = [name for name in LOOSENED if request.without(name) != request]
+        if helps := [name for name in said if await found(request.without(name))]:
+            return tuple(helps), False
+        dropped: list[str] = []
+        looser = request
+        for name in said:
+            dropped, looser = [*dropped, name], looser.without(name)
+            if len(dropped) > 1 and await found(looser):
+                break
+        else:
+            return (), False
+        for name in dropped[:-1]:  # of those that went first, some may stay
+            fewer = [each for each in dropped if each != name]
+            if await found(functools.reduce(Request.without, fewer, request)):
+                dropped = fewer
+        return tuple(dropped), True
 
     def _trace(
         self, method: Method, seed: int, candidates: Sequence[Candidate], ranked: Sequence[Ranked],

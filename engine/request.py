@@ -53,8 +53,8 @@ class Request:
     Rules, which every pick keeps: domain, genres, cuisine, creators, people, country, years, length,
     kcal, spicy, price (at most), age (at most), diet, allergens and avoid (none of them), exclude.
     Wishes, which order the picks: meals, moods, body, effects, situations, immersion, soupy, served,
-    ingredients, splurge. `among` are the domains that are asked for at once, none of them alone; `unchecked` what
-    was asked that no item tells (prizes, streaming services). `like` and `items` are ids of items to resemble and of items named; `unknown` is a
+    ingredients, splurge. `among` are the domains that are asked for at once, none of them alone; `conflicts`
+    are rules that the text gave twice, and not alike; `unchecked` what was asked that no item tells (prizes, streaming services). `like` and `items` are ids of items to resemble and of items named; `unknown` is a
     name to resemble that no item bears.
     """
 
@@ -88,6 +88,7 @@ class Request:
     like: tuple[str, ...] = ()
     unknown: str = ""
     unchecked: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
     exclude: Exclude = field(default_factory=Exclude)
     count: int = DEFAULT_COUNT
@@ -95,7 +96,10 @@ class Request:
     @property
     def is_open(self) -> bool:
         """Whether it says nothing but perhaps the domain and the count."""
-        return replace(self, text="", domain=None, among=(), unchecked=(), count=DEFAULT_COUNT) == Request()
+        return (
+            replace(self, text="", domain=None, among=(), unchecked=(), conflicts=(), count=DEFAULT_COUNT)
+            == Request()
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, what says nothing left out."""
@@ -123,7 +127,7 @@ class Request:
                 changed["exclude"] = self.exclude.joined(other.exclude)
             elif each.name == "text":
                 changed["text"] = f"{self.text} {other.text}".strip()[-400:]
-            elif each.name in ("unchecked", "unknown"):
+            elif each.name in ("unchecked", "unknown", "conflicts"):
                 changed[each.name] = value  # of the last text only
             elif each.name == "domain" and value is not None:
                 changed |= {"domain": value, "among": ()}

@@ -69,10 +69,19 @@ def fill(
             allergens = union(allergens, [value])
     unbearable = bool(allergens or avoid)
     quantity: dict[str, Range] = {}
+    conflicts = [
+        name
+        for name in ("genres", "cuisine", "country", "soupy")
+        if set(wanted[name]) & set(unwanted[name]) - FORMS
+    ]
     for each in found:
         span = _turned(each) if (each.start, each.end) in negated else each.value
+        if span is not None and each.kind in quantity and not _overlap(quantity[each.kind], span):
+            conflicts.append(each.kind)
         if span is not None:
             quantity.setdefault(each.kind, span)
+    if set(wanted["spicy"]) & {"2", "3"} and (set(wanted["spicy"]) & {"0", "1"} or unwanted["spicy"]):
+        conflicts.append("spicy")
     creators, people, titles, items, ingredients, like = ([""][:0] for _ in range(6))
     for name in named:
         out = (name.start, name.end) in negated
@@ -102,7 +111,7 @@ def fill(
         if region in wanted["country"]:
             wanted["country"].remove(region)
             wanted["country"] += [c for c in within if c not in unwanted["country"]]
-    countries = [c for c in wanted["country"] if c != "foreign"]
+    countries = [c for c in wanted["country"] if c != "foreign" and c not in unwanted["country"]]
     if domain is Domain.FOOD and wanted["cuisine"]:
         countries = []
     foreign = "foreign" in wanted["country"]
@@ -146,6 +155,7 @@ def fill(
         else 2
         if unwanted["splurge"]
         else None,
+        conflicts=tuple(dict.fromkeys(conflicts)),
         unchecked=tuple(wanted["unchecked"]),
         splurge=bool(wanted["splurge"]),
         age=min(ages) if ages and not unwanted["age"] else None,
@@ -173,6 +183,12 @@ def _turned(quantity: Quantity) -> Range | None:
     if quantity.kind not in ("length", "kcal") or (low is None) == (high is None):
         return None
     return Range(None, low - 1) if low is not None else Range((high or 0) + 1, None)
+
+
+def _overlap(one: Range, other: Range) -> bool:
+    low = max(one.low or 0, other.low or 0)
+    highs = [span.high for span in (one, other) if span.high is not None]
+    return not highs or low <= min(highs)
 
 
 def _spice(wanted: list[str], unwanted: list[str]) -> Range:

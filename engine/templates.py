@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -19,11 +20,14 @@ LETTERS: Final = "\u1100-\u1112\u1161-\u1175"
 _NOT_KOREAN: Final = re.compile(rf"[^가-힣{LETTERS}0-9]+")
 _NOT_ENGLISH: Final = re.compile("[^a-z0-9]+")
 _APOSTROPHE: Final = re.compile(r"['’`´](?!s\b)")
+_PART: Final = re.compile(r"\{\w+\} ?")
 _PIECE: Final = re.compile(r"\{(\w+)\}|(\S)(=?)|\s+")
 
 
 class Templates(ABC):
     """Compiles the phrases of one language. `table` holds its `parts` and `breaks`."""
+
+    _begins = ""
 
     def __init__(self, table: Mapping[str, Any]) -> None:
         self._parts, self._breaks = table["parts"], table["breaks"]
@@ -35,11 +39,17 @@ class Templates(ABC):
         It looks ahead, so that a match which comes to nothing hides none that begins inside it.
         Raises KeyError for a part that the table lacks.
         """
-        return re.compile(f"(?=({'|'.join(map(self.expression, phrases)) or '(?!)'}))")
+        return re.compile(f"(?=({self._begins}{self._either(phrases)}))")
 
-    @abstractmethod
-    def expression(self, phrase: str) -> str:
-        """What finds the phrase in a `reading`."""
+    def _either(self, phrases: Iterable[str]) -> str:
+        """Phrases that begin with the same part share it: to compile it once for all is several times faster."""
+        after: dict[str, list[str]] = defaultdict(list)
+        for phrase in phrases:
+            part = _PART.match(phrase)
+            after[part[0] if part else ""].append(phrase[part.end() :] if part else phrase)
+        found = [self._sequence(phrase) for phrase in after.pop("", ())]
+        found += [self._sequence(part) + self._either(rest) for part, rest in after.items()]
+        return f"(?:{'|'.join(found)})" if found else "(?!)"
 
     @staticmethod
     @abstractmethod
@@ -58,9 +68,6 @@ class Templates(ABC):
 
 class Korean(Templates):
     """Syllables; blanks may stand anywhere between them but where a phrase says "="."""
-
-    def expression(self, phrase: str) -> str:
-        return self._sequence(phrase)
 
     @staticmethod
     def reading(text: str) -> str:
@@ -87,12 +94,11 @@ class Korean(Templates):
 class English(Templates):
     """Whole words, each with the blank after it; no accents, and no apostrophe but that of 's, as a blank."""
 
-    def expression(self, phrase: str) -> str:
-        return "(?<= )" + self._sequence(phrase)
+    _begins = "(?<= )"
 
     @staticmethod
     def reading(text: str) -> str:
-        bare = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+        bare = "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
         return f" {_NOT_ENGLISH.sub(' ', _APOSTROPHE.sub('', bare)).strip()} "
 
     def _sequence(self, phrase: str) -> str:

@@ -16,7 +16,7 @@ from engine import english, quantities
 from engine.allergies import Allergies, Named
 from engine.embedder import Embedder
 from engine.feelings import Feelings
-from engine.intent import Intent, Intents, refers, settled
+from engine.intent import SMALL_TALK, Intent, Intents, refers, settled
 from engine.korean import Korean, Morpheme
 from engine.lexicon import Lexicon, Match, pattern, read
 from engine.names import Name, NameMatch, Names
@@ -72,6 +72,7 @@ class Understander:
         self._allergies = Allergies(self._negation)
         self._feelings = Feelings(embedder)
         self._intents = Intents()
+        self._embedder = embedder
 
     async def allergies(self, text: str, listed: bool = False) -> Named:
         """What may be an allergy by name in a text: ids of the label list, and of other things.
@@ -99,6 +100,9 @@ class Understander:
         mended, morphemes = await self._korean.analyse(english.mended(said))
         language = "ko" if is_korean(said) or not re.search("[a-zA-Z]", said) else "en"
         low = mended.lower()
+        intent = self._intents.first(low, morphemes)
+        if intent == "recommend":  # the query is made while the rest is read
+            self._embedder.expect(self.search_text(mended))
         matches = self._lexicon.find(low, morphemes)
         numbers = _as_matches_of(quantities.find(low, this_year, domain))
         said_names = names.find(mended)
@@ -120,7 +124,6 @@ class Understander:
             out = fresh.exclude
             fresh = replace(fresh, exclude=replace(out, titles=union(out.titles, tired)))
         fresh = replace(fresh, text=self.search_text(mended))
-        intent = self._intents.first(low, morphemes)
         pointed = refers(low)
         titles = tuple(
             dict.fromkeys(
@@ -137,7 +140,10 @@ class Understander:
         if intent == "recommend" and fresh.is_open and not titles:
             fresh = replace(fresh, moods=await self._feelings.felt(mended[:SEARCHED_CHARS]))
         same = last is not None and (domain is None or last.domain in (None, domain))
-        if not (intent == "more" and same and fresh.is_open):  # "다른 책" after books asks for more of them
+        chatter = intent in SMALL_TALK and self._intents.is_chatter(low)
+        if not chatter and not (
+            intent == "more" and same and fresh.is_open
+        ):  # "다른 책" after books asks for more of them
             intent = settled(intent, fresh, explicit, titles, pointed, low)
         if (
             intent in ("recommend", "like", "dislike")

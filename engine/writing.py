@@ -1,6 +1,7 @@
 """Reasons and benefits without a model: each item's own pitch, joined to what was asked in words that vary.
 
-Every title, name, year and number that it writes comes from the item or the request.
+Every title, name, year and number that it writes comes from the item or the request. What was told in a talk
+(`said.py`) is told otherwise the next time.
 """
 
 from __future__ import annotations
@@ -9,14 +10,16 @@ import random
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from data.item import Domain, Item
 from data.phrases import Language, phrases
-from engine.lexicon import read
+from engine.allergies import avoided
+from engine.lexicon import pattern, read
 from engine.quantities import Range
 from engine.ranking import COMMON, Ranked
-from engine.request import Request
+from engine.request import FORMS, Exclude, Request
+from engine.said import Said
 from engine.taste import Taste
 from engine.text import squeeze
 from engine.words import labels
@@ -24,18 +27,37 @@ from engine.words import labels
 ORDER: Final = (
     "item", "like", "creator", "person", "hangover", "body", "situations", "effects", "moods", "soupy",
     "served", "spicy", "ingredient", "diet", "genre", "cuisine", "immersion", "length", "kcal", "years",
-    "meals", "country", "price", "liked", "survey",
+    "meals", "country", "price", "implied", "without", "instead", "liked", "survey",
 )  # fmt: skip
 """What is worth naming first: the more a wish tells of the day, the earlier."""
 
 
 ALIKE: Final = 0.35
 """How near to what was liked (`ranking`) a pick must be for the reason to say so, when they share a genre too."""
-_SETS_SCENE: Final = re.compile(
-    r"날|때|땐|밤|아침|저녁|점심|새벽|퇴근|출근|주말|사람|[가-힣](?:엔|면|니|데), |\b(?:when|if|day|night|morning|evening|after|for)\b",
+WORN: Final = 2
+"""How often a sentence is told lately to anyone before another is preferred."""
+VERB_FORMS: Final = ("kind", "one", "do", "when", "while", "past", "done", "try", "start")
+"""What words may be filled with beside a name: how the item's kind is called, and what is done with it."""
+NAMED: Final = 3
+"""How many grounds of an item may be named: the first ones, each half as likely as the one before it."""
+LEADS: Final = 0.7
+"""How often words stand before a pitch rather than after it."""
+REFUSED: Final = 2
+"""More things not to be eaten than these are a group, such as seafood, that no one of them stands for."""
+KIN: Final = 2
+"""How many pairs of letters a pitch and a request must share for that to be more than chance."""
+_SCENE: Final = re.compile(
+    r"날|때|땐|밤|아침|저녁|점심|새벽|퇴근|출근|주말|[가-힣](?:엔|면), |면$|\b(?:when|if|day|night|morning|evening|after)\b",
     re.I,
 )
-"""A pitch that sets a scene or names its reader: a lead before it would be one clause too many."""
+"""A clause that sets a scene: two of them in one sentence are one too many."""
+_ANYTHING: Final = pattern(read("dialogue")["intents"]["anything"])
+_CLASHES: Final = {
+    f"{field}.{value}": pattern(words)
+    for field, values in read("clashes").items()
+    for value, words in values.items()
+}
+_STEM: Final = re.compile(r"(?<![가-힣])[가-힣]{2}|\b[a-z]{5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +68,19 @@ class Ground:
     key: str
     name: str = ""
 
+    @property
+    def words(self) -> str:
+        """The key of the words that tell it. What a survey told was not said today: it has words of its own."""
+        return f"taste.{self.key.split('.')[0]}" if self.kind == "survey" else self.key
+
 
 class Writer:
     """Writes in one language."""
 
-    def __init__(self, language: Language) -> None:
+    def __init__(self, language: Language, said: Said | None = None, anyone: Said | None = None) -> None:
+        """`said` is what the person was told lately, `anyone` what anybody was; both grow by what is written."""
         self.language: Language = language
+        self.said, self._anyone = said or Said(), anyone or Said()
         self._words = phrases(language)
         self._labels = labels(language)
 
@@ -62,40 +91,39 @@ class Writer:
 
         `known` are items by id that the request or the taste names.
         """
-        found = list(self._grounds(ranked, request, taste, known))
-        return sorted(
-            found, key=lambda ground: ORDER.index(ground.kind) if ground.kind in ORDER else len(ORDER)
-        )
+        found = sorted(self._grounds(ranked, request, taste, known), key=lambda g: ORDER.index(g.kind))
+        return found or [self._bare(request, ranked.item.domain)]
 
-    def reason(self, item: Item, grounds: list[Ground], request: Request, seed: int, position: int) -> str:
-        """Why it fits: one of the item's pitches, and the ground for it before or after.
-
-        `position` is the pick's place in its answer: neighbours take other grounds and other shapes.
-        """
-        dice = random.Random(f"{seed}{item.id}")  # noqa: S311
-        pitch = self._pitch(item, request, dice)
-        if not grounds:
-            return pitch
-        ground = grounds[position % min(2, len(grounds))]
-        if (seed + position) % 3 or _SETS_SCENE.search(pitch):
-            return f"{pitch} {self._words.say(f'tail.{ground.key}', seed + position, name=ground.name)}"
-        lead = self._words.say(f"lead.{ground.key}", seed + position, name=ground.name)
-        return f"{lead}, {pitch}" if self.language == "ko" else f"{lead}: {pitch}"
+    def reason(self, item: Item, grounds: list[Ground], request: Request, seed: int) -> str:
+        """Why it fits: one of the item's pitches, with words for a ground before it or after it."""
+        dice = random.Random(f"{seed}{request.text}{item.id}")  # noqa: S311
+        ways = list(self._ways(item, grounds, request, dice))
+        if not ways:
+            return self.summary(item)
+        _, text, told = min(ways)
+        self._tell(*told)
+        return text
 
     def benefit(self, item: Item, request: Request, seed: int) -> str:
-        """What it may do for the person, from what it does and what was wished."""
-        for body in request.body:
-            if body in item.body and self._words.variants(f"benefit.body.{body}"):
-                return self._words.say(f"benefit.body.{body}", seed)
-        implied = [
+        """What it may do for the person: of what was told least, what comes nearest to what was wished."""
+        dice = random.Random(f"{seed}{request.text}{item.id}benefit")  # noqa: S311
+        implied = (
             effect
             for mood in request.moods
             for effect in read("implied")["moods"].get(mood, {}).get("effects", ())
-        ]
-        effects = [effect for effect in (*request.effects, *implied) if effect in item.effects] or list(
-            item.effects
         )
-        return self._words.say(f"benefit.{item.domain}.{effects[0]}", seed)
+        wished = [f"body.{body}" for body in request.body if body in item.body]
+        wished += [
+            f"{item.domain}.{effect}" for effect in (*request.effects, *implied) if effect in item.effects
+        ]
+        keys = dict.fromkeys((*wished, *(f"{item.domain}.{effect}" for effect in item.effects)))
+        *_, words = min(
+            (self.said.times(words), key not in wished, self._is_worn(words), dice.random(), words)
+            for key in keys
+            for words in self._words.variants(f"benefit.{key}")
+        )
+        self._tell(words)
+        return words
 
     def facts(self, item: Item) -> tuple[str, ...]:
         """What a card shows beside the title, short, in a fixed order; only what is known."""
@@ -131,12 +159,56 @@ class Writer:
     def summary(self, item: Item) -> str:
         return (item.summary if self.language == "ko" else item.summary_en or item.summary) or ""
 
-    def _pitch(self, item: Item, request: Request, dice: random.Random) -> str:
-        """The pitch that shares most with the words of the request; chance decides among equals."""
-        pitches = list(item.pitch if self.language == "ko" else item.pitch_en or item.pitch)
-        dice.shuffle(pitches)
+    def _ways(
+        self, item: Item, grounds: list[Ground], request: Request, dice: random.Random
+    ) -> Iterator[tuple[tuple[float, ...], str, tuple[str, ...]]]:
+        """Every way to give the reason: its place in the order of choice, its text, what is told by it.
+
+        No pitch is told again while another is untold. Words before a pitch make one sentence with it, which
+        is new as long as either is: so nothing need be said twice even when all words after pitches were.
+        """
+        pitches = (item.pitch if self.language == "ko" else item.pitch_en) or item.pitch
         asked = _pairs(request.text)
-        return max(pitches, key=lambda pitch: len(asked & _pairs(pitch)), default=self.summary(item))
+        words = [
+            (ground.key, lead, text, told, dice.random() ** (2**place / (LEADS if lead else 1 - LEADS)))
+            for place, ground in enumerate(grounds[:NAMED])
+            for lead in (True, False)
+            for text, told in self._about(ground, item, "lead" if lead else "tail")
+        ]
+        for pitch in pitches:
+            shared = len(asked & _pairs(pitch))
+            first = self.said.times(pitch)
+            kin = -shared if shared >= KIN else 0
+            if not words:
+                yield (first, kin, dice.random()), pitch, (pitch,)
+            for key, lead, text, told, weight in words:
+                said = self.said.times(told)
+                again = min(said, first) if lead else max(said, first)
+                clumsy = _echo(text, pitch) or (lead and _stumbles(text, pitch))
+                worn = self._is_worn(told) or (not lead and self._is_worn(pitch))
+                clash = key in _CLASHES and bool(_CLASHES[key].search(pitch))
+                order = (first, clash, kin, again, clumsy, said, worn, -weight, dice.random())
+                yield order, self._joined(text, pitch) if lead else f"{pitch} {text}", (pitch, told)
+
+    def _tell(self, *sentences: str) -> None:
+        self.said.add(*sentences)
+        self._anyone.add(*sentences)
+
+    def _is_worn(self, sentence: str) -> bool:
+        return self._anyone.times(sentence) >= WORN
+
+    def _about(self, ground: Ground, item: Item, shape: str) -> Iterator[tuple[str, str]]:
+        """The words of a ground for an item, and how they are remembered: whatever fills them."""
+        forms = {name: self._words.say(f"form.{item.domain}.{name}") for name in VERB_FORMS}
+        key = ground.words
+        for variant in (
+            *self._words.variants(f"{shape}.{key}"),
+            *self._words.variants(f"{shape}.{item.domain}.{key}"),
+        ):
+            yield self._words.fill(variant, name=ground.name, **forms), variant
+
+    def _joined(self, lead: str, pitch: str) -> str:
+        return f"{lead}, {pitch}" if self.language == "ko" else f"{lead}: {pitch}"
 
     def _grounds(
         self, ranked: Ranked, request: Request, taste: Taste, known: Mapping[str, Item]
@@ -147,20 +219,24 @@ class Writer:
         for liked in request.like:
             if liked in known:
                 yield Ground("like", "named.like", self.title(known[liked]))
+        if request.unknown:
+            yield Ground("like", "named.unknown", request.unknown)
         for name in request.creators:
             if name in item.creators:
                 yield Ground("creator", "named.creator", name)
         for name in request.people:
             if name in item.people:
-                yield Ground("person", "named.person", name)
+                heard = "animation" in item.genres
+                yield Ground("person", "named.voice" if heard else "named.person", name)
         for field, value in ranked.kept:
             match field:
                 case "situations" | "effects" | "moods" | "immersion" | "meals" | "body" | "served":
                     yield Ground(field, f"{field}.{value}")
                 case "soupy":
                     yield Ground("soupy", f"soupy.{'yes' if value == 'True' else 'no'}")
-                case "genres":
-                    yield Ground("genre", "named.genre", label.genre(item.domain, value))
+                case "genres" if value not in FORMS or set(request.genres) <= FORMS:
+                    said = request.genres[0] if value in FORMS else value
+                    yield Ground("genre", "named.genre", label.genre(item.domain, said))
                 case "ingredients":
                     yield Ground("ingredient", "named.ingredient", value)
                 case "splurge":
@@ -172,19 +248,36 @@ class Writer:
         if item.country and item.country in request.country:
             yield Ground("country", "named.country", label.of("country", item.country))
         if request.spicy:
-            yield Ground("spicy", "spicy.hot" if (request.spicy.low or 0) >= 1 else "spicy.mild")
+            heat = "hot" if (request.spicy.low or 0) >= 1 else "little" if item.spicy else "mild"
+            yield Ground("spicy", f"spicy.{heat}")
         for diet in request.diet:
             yield Ground("diet", f"diet.{diet}")
         if request.price == 1 and item.price == 1:
             yield Ground("price", "price.cheap")
         unit = {Domain.BOOK: "pages", Domain.MOVIE: "minutes", Domain.FOOD: "minutes"}[item.domain]
-        for kind, span, key in (
-            ("years", request.years, "years"),
-            ("length", request.length, unit),
-            ("kcal", request.kcal, "kcal"),
+        for kind, span, key, below, above in (
+            ("years", request.years, "years", "old", "new"),
+            ("length", request.length, unit, "short", "long"),
+            ("kcal", request.kcal, "kcal", "", ""),
         ):
-            if span:
+            exact = re.search(r"\d", request.text) or None not in (span.low, span.high)
+            if span and (exact or not below or item.domain is Domain.FOOD):
                 yield Ground(kind, f"named.{kind}", self._span(span, key))
+            elif span:
+                yield Ground(kind, f"named.{below if span.low is None else above}")
+        for field in ("moods", "situations", "body"):
+            for value in getattr(request, field):
+                guessed = read("implied").get(field, {}).get(value, {})
+                if value not in getattr(item, field) and any(
+                    _meets(getattr(item, name), wanted) for name, wanted in guessed.items()
+                ):
+                    yield Ground("implied", f"{field}.{value}")
+        refused = [label.of("allergens", allergen) for allergen in request.allergens]
+        refused += [avoided(name, self.language) for name in request.avoid]
+        if len(refused) <= REFUSED:
+            yield from (Ground("without", "without.any", name) for name in refused)
+        for name in () if request.like else self._turned_down(request.exclude, item.domain):
+            yield Ground("instead", "named.instead", name)
         for liked in reversed(taste.liked):
             if not request.like and liked in known and ranked.parts.get("taste", 0.0) > ALIKE:
                 shared = set(item.genres) & set(known[liked].genres) - COMMON
@@ -196,7 +289,19 @@ class Writer:
             for field in ("effects", "moods", "situations"):
                 for value in getattr(survey, field):
                     if value in getattr(item, field):
-                        yield Ground("survey", f"{field}.{value}")
+                        yield Ground("survey", f"{field}.{value}", label.of(field, value))
+
+    def _bare(self, request: Request, domain: Domain) -> Ground:
+        """What can be said of a request that no ground was found for: its domain, or that it was left open."""
+        if request.domain:
+            return Ground("domain", f"domain.{domain}")
+        said = _ANYTHING.sub("", request.text).strip()
+        return Ground("asked", "asked.any") if said else Ground("open", "open.any")
+
+    def _turned_down(self, exclude: Exclude, domain: Domain) -> Iterator[str]:
+        yield from exclude.titles
+        yield from (self._labels.genre(domain, genre) for genre in exclude.genres)
+        yield from (self._labels.of("cuisine", value) for value in exclude.cuisine)
 
     def _span(self, span: Range, unit: str) -> str:
         if span.low is not None and span.high is not None:
@@ -204,6 +309,23 @@ class Writer:
         else:
             key = "from" if span.low is not None else "to"
         return self._words.say(f"span.{unit}.{key}", low=span.low, high=span.high)
+
+
+def _meets(has: Any, wanted: Any) -> bool:
+    """Whether a field of an item has one of the values wanted."""
+    one = has if isinstance(has, tuple) else (has,)
+    return not set(one).isdisjoint(wanted if isinstance(wanted, list) else (wanted,))
+
+
+def _stumbles(lead: str, pitch: str) -> bool:
+    """Whether a lead and a pitch both set a scene, or a clause ends in both alike: "먹는다면, 한입 먹으면"."""
+    alike = re.search(rf"[가-힣]{re.escape(lead[-1])}[ ,]", pitch)
+    return bool(alike or (_SCENE.search(lead) and _SCENE.search(pitch)))
+
+
+def _echo(one: str, other: str) -> bool:
+    """Whether two texts share the beginning of a word: said one after the other they would stammer."""
+    return not {*_STEM.findall(one.lower())}.isdisjoint(_STEM.findall(other.lower()))
 
 
 def _pairs(text: str) -> set[str]:

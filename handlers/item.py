@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 
 from data.item import Domain, Item
 from engine.request import Request
+from engine.said import Said
 from engine.taste import Taste
 from engine.writing import Writer
 from handlers import memory
-from handlers.recommend import answer, exposure_id, feedback_choices
+from handlers.recommend import answer, exposure_id, feedback_choices, seed_of
 from handlers.room import Room
 from handlers.turn import Card, Choice, Reply, Turn
 from storage.exposures import Exposure
@@ -23,7 +24,7 @@ async def detail(
     if item_id not in items:
         yield Reply(text=room.words.say("chat.gone"))
         return
-    item, writer = items[item_id], Writer(room.language)
+    item, writer = items[item_id], Writer(room.language, Said(room.session.get("said", ())))
     if exposure is None:
         exposure, position = exposure_id(turn), 1
         memory.show(
@@ -48,11 +49,12 @@ async def detail(
         Choice(say("button.similar"), f"sim:{exposure}:{position}", 1),
         *feedback_choices(exposure, position, 2),
     ]
-    pitches = item.pitch if room.language == "ko" else item.pitch_en or item.pitch
+    bare, seed = Request(domain=item.domain), seed_of(turn.id)
     shown = Card(
-        item.id, str(item.domain), writer.title(item), 0, pitches[0] if pitches else "",
-        writer.benefit(item, Request(domain=item.domain), position), writer.facts(item), item.url,
+        item.id, str(item.domain), writer.title(item), 0, writer.reason(item, [], bare, seed),
+        writer.benefit(item, bare, seed), writer.facts(item), item.url,
     )  # fmt: skip
+    room.session["said"] = writer.said.kept
     yield Reply(
         text="\n".join(filter(None, lines)), cards=(shown,), choices=tuple(choices), exposure=exposure
     )
@@ -79,7 +81,7 @@ async def why(turn: Turn, room: Room, exposure: Exposure, position: int) -> Asyn
                 grounds.append(say(f"why.{field}", name=label[0]))
     lines = [say("why.lead", title=pick["title"], fit=pick["fit"])]
     lines += [f"· {ground}" for ground in dict.fromkeys(grounds)] or [f"· {say('why.open')}"]
-    lines.append(pick["reason"])
+    lines += filter(None, [pick["reason"]])
     yield Reply(
         text="\n".join(lines),
         choices=(
@@ -101,7 +103,9 @@ async def choose(turn: Turn, room: Room, exposure: Exposure, places: tuple[int, 
     pick, say = picks[best - 1], room.words.say
     room.session["focus"] = pick["id"]
     yield Reply(
-        text="\n".join((say("choose.lead", title=pick["title"]), pick["reason"], pick["benefit"])),
+        text="\n".join(
+            filter(None, (say("choose.lead", title=pick["title"]), pick["reason"], pick["benefit"]))
+        ),
         choices=(
             Choice(say("button.detail_short"), f"item:{exposure.id}:{best}", 1),
             Choice(say("button.why"), f"why:{exposure.id}:{best}", 1),

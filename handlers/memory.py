@@ -24,6 +24,8 @@ TALK_SECONDS: Final = 12 * 3600
 """How long what was shown and said in a talk counts as the same talk."""
 OF_TALK: Final = ("request", "limits", "answers", "guest", "loosen", "survey", "page", "undo")
 """What a session holds of one talk only; with consent what must not be eaten stays."""
+SAFETY: Final = {"food": ("allergies", "diet"), "movie": ("age",)}
+"""Answers of the surveys that are heeded whoever somebody says to be."""
 GUEST_EXPOSURES: Final = 12
 """Answers whose buttons still work for a guest."""
 
@@ -44,7 +46,7 @@ def enter(turn: Turn, room: Room) -> None:
 
 async def survey_answers(room: Room) -> dict[str, Answers]:
     """Domain → question → answers: what is remembered, and over it what was answered in this talk."""
-    return _with_talk(room, {} if room.user.guest else await room.read(taste.answers, room.user.id))
+    return _with_talk(room, _known_to_all(room, await room.read(taste.answers, room.user.id)))
 
 
 def keep_answers(room: Room, domain: str, given: Answers) -> None:
@@ -182,6 +184,17 @@ async def known_taste(room: Room, told: Persona | None = None) -> Taste:
         avoid=union(known.avoid, limits.get("avoid", ())),
         diet=union(known.diet, limits.get("diet", ())),
     )
+
+
+def _known_to_all(room: Room, known: Mapping[str, Answers]) -> Mapping[str, Answers]:
+    """Of a guest's answers those that keep from harm: what must not be eaten or seen holds in guest mode too."""
+    if not room.user.guest:
+        return known
+    return {
+        domain: {question: known[domain][question] for question in kept if question in known[domain]}
+        for domain, kept in SAFETY.items()
+        if domain in known
+    }
 
 
 def _with_talk(room: Room, known: Mapping[str, Answers]) -> dict[str, Answers]:

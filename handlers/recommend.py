@@ -22,6 +22,7 @@ from engine.allergies import avoided
 from engine.questions import refinement
 from engine.recommender import Pick, Recommendation
 from engine.request import DEFAULT_COUNT, Exclude, Request
+from engine.said import Said
 from engine.taste import Taste
 from engine.understanding import Understanding
 from handlers import care, memory
@@ -103,9 +104,11 @@ async def answer(
         request,
         exclude=request.exclude.joined(Exclude(items=tuple(i for i in shown if i not in request.items))),
     )
+    last = _last_request(room)
     room.session["request"] = request.to_dict()
+    said = Said(room.session.get("said", ()))
     found = await room.engine.recommend(
-        asked, known, seed=seed_of(turn.id), language=room.language, live=True
+        asked, known, seed=seed_of(turn.id), language=room.language, live=True, said=said
     )
     if not found.picks:
         room.session["loosen"] = list(found.loosen)
@@ -117,6 +120,7 @@ async def answer(
     exposure = exposure_id(turn)
     room.session |= {
         "exposure": exposure,
+        "said": said.kept,
         "focus": None,
         "shown": (room.session.get("shown", []) + [[pick.id, turn.at] for pick in found.picks])[-SHOWN_KEPT:],
     }
@@ -126,7 +130,7 @@ async def answer(
         body if room.consent else discreet(body),
     )  # fmt: skip
     yield Reply(
-        text=introduction(room.words, request, known, found),
+        text=introduction(room.words, request, known, found, last),
         cards=tuple(card(pick) for pick in found.picks),
         choices=_choices(room, found, exposure, told_allergy),
         exposure=exposure,
@@ -176,22 +180,46 @@ def _choices(room: Room, found: Recommendation, exposure: str, told_allergy: boo
 def discreet(body: dict[str, Any]) -> dict[str, Any]:
     """What is stored of an answer without consent: nothing of the person's mood, body or allergies."""
     request = {name: value for name, value in body.get("request", {}).items() if name not in SENSITIVE}
-    picks = [
-        pick | {"grounds": [g for g in pick.get("grounds", ()) if not g.startswith(("moods.", "body."))]}
-        for pick in body.get("picks", ())
-    ]
+    picks = [_discreet(pick) for pick in body.get("picks", ())]
     return body | {"request": request, "picks": picks}
 
 
-def introduction(words: Phrases, request: Request, known: Taste, found: Recommendation) -> str:
-    """What is said before the picks, with the caution that every food answer carries for an allergy."""
+def _discreet(pick: dict[str, Any]) -> dict[str, Any]:
+    """A pick without grounds that tell of the person, and without the sentences that were built on them."""
+    grounds = [g for g in pick.get("grounds", ()) if not g.startswith(("moods.", "body.", "without."))]
+    told = len(grounds) < len(pick.get("grounds", ()))
+    return pick | {"grounds": grounds} | ({"reason": "", "benefit": ""} if told else {})
+
+
+def introduction(
+    words: Phrases, request: Request, known: Taste, found: Recommendation, last: Request | None = None
+) -> str:
+    """What is said before the picks, with the caution that every food answer carries for an allergy.
+
+    A mood or a state of the body gets a kind word when it is told, not again while `last` told it too.
+    """
     say, seed = words.say, found.trace.seed
-    kind = str(request.domain) if request.domain else "several" if request.among else "mixed"
-    parts = [say(f"intro.{kind}", seed)]
+    told = [
+        f"intro.{name}.{value}"
+        for name in ("moods", "body")
+        for value in getattr(request, name)
+        if value not in getattr(last or Request(), name)
+    ]
+    kinds = {str(pick.domain) for pick in found.picks}
+    kind = (
+        "mixed" if len(kinds) == len(Domain)
+        else "several" if request.among and len(kinds) > 1
+        else kinds.pop() if len(kinds) == 1
+        else "some"
+    )  # fmt: skip
+    parts = [say(told[0] if told else f"intro.{kind}", seed)]
     refused = (*request.allergens, *(avoided(name, words.language) for name in request.avoid))
     if refused:
         names = [words.variants(f"label.allergens.{name}") or [name] for name in refused]
         parts.append(say("intro.allergy", names=", ".join(name[0] for name in names[:REFUSED_NAMED])))
+    if request.conflicts:
+        rules = ", ".join(say(f"rule.{name}") for name in request.conflicts)
+        parts.append(say("intro.conflict", names=rules))
     if request.unchecked:
         claims = ", ".join(say(f"intro.unchecked_name.{name}") for name in request.unchecked)
         parts.append(say("intro.unchecked", names=claims))
@@ -200,7 +228,7 @@ def introduction(words: Phrases, request: Request, known: Taste, found: Recommen
     if found.blocked:
         parts.append(say("intro.blocked", names=", ".join(found.blocked)))
     if request.domain is not None and len(found.picks) < request.count:
-        parts.append(say("intro.fewer", seed, count=len(found.picks)))
+        parts.append(say("intro.fewer", seed, count=len(found.picks), unit=say(f"form.{kind}.unit")))
     food = any(pick.domain is Domain.FOOD for pick in found.picks)
     if food and (known.allergens or known.avoid or request.allergens or request.avoid):
         parts.append(say("chat.allergy_caution"))
@@ -213,7 +241,7 @@ def nothing(words: Phrases, found: Recommendation, shown: bool = False) -> str:
     """What is said when nothing keeps the rules: which rule stands in the way, or that all was shown."""
     if found.loosen:
         names = ", ".join(words.say(f"rule.{name}") for name in found.loosen)
-        return words.say("chat.nothing_loosen", rules=names)
+        return words.say("chat.nothing_jointly" if found.jointly else "chat.nothing_loosen", rules=names)
     return words.say("chat.nothing_more" if shown else "chat.nothing")
 
 

@@ -56,7 +56,7 @@ WORDED_COMMANDS: dict[str, Callable[[Turn, Room, str], Replies]] = {
 }
 """Commands whose handler gets what followed them."""
 DOMAIN_COMMANDS = {"book": Domain.BOOK, "movie": Domain.MOVIE, "food": Domain.FOOD}
-HEEDED = frozenset({"start"})
+HEEDED = frozenset({"start", "guest", "lang", "language", "inquiry"})
 """Commands that change something, and so are carried out even where nobody waits for their reply."""
 
 
@@ -126,6 +126,8 @@ async def heed(turn: Turn, room: Room) -> None:
     match turn.payload:
         case Text(text=text) if (command := typed_command(text)) is not None:
             await heed(replace(turn, payload=command), room)
+        case Text(text=text) if inquiry.awaited(turn, room):
+            await _silently(inquiry.cancel(turn, room) if is_stop(turn) else inquiry.begin(turn, room, text))
         case Text(text=text) if clean := normalize(text):
             said = await spoken.hear(room, clean)
             if said.intent in FEEDBACK:

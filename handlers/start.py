@@ -40,10 +40,11 @@ async def guest(turn: Turn, room: Room) -> AsyncIterator[Reply]:
 
 
 async def small_talk(turn: Turn, room: Room, kind: str) -> AsyncIterator[Reply]:
-    """A greeting, thanks, "who are you", "stop": answered, and led back to what the bot is for."""
-    yield Reply(
-        text=room.words.say(f"small.{kind}", seed_of(turn.id)), choices=_begin(room) if kind != "stop" else ()
-    )
+    """A greeting, thanks, "ㅋㅋ", "stop": answered, and led back to what the bot is for."""
+    choices = _begin(room) if kind != "stop" else ()
+    if choices and (exposure := room.session.get("exposure")):
+        choices += (Choice(room.words.say("button.more"), f"more:{exposure}", 2),)
+    yield Reply(text=room.words.say(f"small.{kind}", seed_of(turn.id)), choices=choices)
 
 
 async def unclear(turn: Turn, room: Room, key: str = "unclear") -> AsyncIterator[Reply]:

@@ -37,6 +37,9 @@ class Text:
     text: str
     kind: Literal["text"] = "text"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", _whole(self.text))
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -46,6 +49,10 @@ class Command:
     argument: str = ""
     kind: Literal["command"] = "command"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", _whole(self.name))
+        object.__setattr__(self, "argument", _whole(self.argument))
+
 
 @dataclass(frozen=True, slots=True)
 class Press:
@@ -53,6 +60,9 @@ class Press:
 
     data: str
     kind: Literal["press"] = "press"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", _whole(self.data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +143,11 @@ class Turn:
 def number(data: str) -> int | None:
     """The number that a part of a button's data holds, or None for a forgery that int() would choke on."""
     return int(data) if data.isdecimal() and len(data) <= NUMBER_LENGTH else None
+
+
+def _whole(text: str) -> str:
+    """The text without halves of characters, which JSON may carry and no database takes."""
+    return text.encode("utf-8", "replace").decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,3 +106,15 @@ class Someone:
         for label in labels:
             await self.presses(self.last.button(label))
         return self.last
+
+
+async def at_once(person: Someone, *payloads: Payload) -> list[list[Reply]]:
+    """What is shown for each turn, when none waits for the answer to the one before."""
+    stage, ids = person.stage, []
+    for payload in payloads:
+        person.turns += 1
+        ids.append(f"{person.name}.{person.turns}")
+        chat = Chat(stage.name, f"{person.name}@{person.chat}")
+        assert await stage.delivery.take(Turn(ids[-1], chat, Person(person.name), payload, time.time()))
+    await stage.delivery.settle()
+    return [list(stage.shown[turn_id]) for turn_id in ids]

@@ -216,7 +216,7 @@ async def test_nothing_is_made_up_and_a_rule_can_be_dropped(someone: People) -> 
 async def test_fewer_than_asked_is_said(someone: People) -> None:
     answer = await someone().says("인도 영화")
     assert answer.ids == ["movie:dangal-2016"]
-    assert any(words.format(count=1) in answer.text for words in KO.variants("intro.fewer"))
+    assert any(KO.fill(words, count=1, unit="편") in answer.text for words in KO.variants("intro.fewer"))
 
 
 @pytest.mark.parametrize("kind", ["dislike", "seen", "never"])

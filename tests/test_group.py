@@ -30,7 +30,7 @@ from engine.group import (
 from engine.quantities import Range
 from engine.ranking import Ranked
 from engine.recommender import GroupRecommendation, Recommender
-from engine.request import Request
+from engine.request import Exclude, Request
 from engine.taste import Taste, taste_of
 
 BOOK, MOVIE, FOOD = Domain.BOOK, Domain.MOVIE, Domain.FOOD
@@ -194,6 +194,13 @@ def test_what_a_member_turned_down_or_knows_is_worth_less_to_them() -> None:
     assert satisfaction(rated(), Request(), Taste(seen=("food:x",))) == pytest.approx(0.4)
 
 
+def test_a_kind_that_a_member_told_they_dislike_is_nothing_to_them_unless_it_is_asked_for() -> None:
+    told = Taste(wishes={FOOD: Request(domain=FOOD, exclude=Exclude(cuisine=("indian",), titles=("죽",)))})
+    assert satisfaction(rated(cuisine="indian"), Request(), told) == 0.0
+    assert satisfaction(rated(cuisine="indian"), Request(cuisine=("indian",)), told) == 0.8
+    assert satisfaction(rated(cuisine="korean"), Request(), told) == 0.8
+
+
 def test_a_request_for_hot_food_does_not_make_it_bearable_for_who_eats_mild() -> None:
     """The request overrules one's own limit; for a group it was made by somebody else."""
     wanted = Request(spicy=Range(2, None), splurge=True)
@@ -296,6 +303,12 @@ async def test_without_a_domain_each_gives_one(recommender: Recommender) -> None
     found = await picked(recommender, Request(text="심심해"), Taste(allergens=("egg",)), Taste())
     assert {pick.domain for pick in found.picks} == set(Domain)
     assert len((await picked(recommender, Request(text="심심해"), Taste(), count=2)).picks) == 2
+
+
+async def test_several_domains_asked_for_at_once_each_give_their_share(recommender: Recommender) -> None:
+    request = Request(text="주말에", among=(MOVIE, FOOD), count=4)
+    found = await picked(recommender, request, Taste(), Taste())
+    assert [pick.domain for pick in found.picks] == [MOVIE, MOVIE, FOOD, FOOD]
 
 
 async def test_limits_that_leave_nothing_say_which_rule_of_the_request_stands_in_the_way(

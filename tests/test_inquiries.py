@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
 from bot.cli import app
 from data.phrases import phrases
 from handlers.inquiry import AWAITED_SECONDS, EXCERPT, LONGEST, OPEN_MOST, plain
-from handlers.turn import Reply
+from handlers.turn import Command, Payload, Reply, Text
 from storage import inquiries, users
 from storage.inquiries import Inquiry
-from tests.talk import Someone, Stage
+from storage.schema import outbox
+from tests.talk import Someone, Stage, at_once
 
 talks = pytest.mark.asyncio(loop_scope="session")
 
@@ -225,6 +227,24 @@ async def test_ones_own_inquiries_are_listed_with_their_answers(someone: People,
     assert "남의 문의" not in text
 
 
+@talks
+@pytest.mark.parametrize("way", ["command", "typed command", "awaited"])
+async def test_an_inquiry_overtaken_by_the_next_text_is_kept(someone: People, way: str) -> None:
+    """Keeps away a report in two messages of which the first is lost."""
+    person = someone(way)
+    words = "카드가 안 보여요"
+    if way == "awaited":
+        await person.says("문의할게요")
+    first: dict[str, Payload] = {
+        "command": Command("inquiry", words),
+        "typed command": Text(f"/inquiry {words}"),
+        "awaited": Text(words),
+    }
+    _, shown = await at_once(person, first[way], Text("웃긴 영화"))
+    assert [each.text for each in await asked(person)] == [words]
+    assert shown[-1].cards
+
+
 # Answering
 
 
@@ -248,6 +268,9 @@ async def test_an_answer_reaches_whoever_asked_where_and_how_they_asked(
     assert reply.chat is not None
     assert (reply.chat.platform, reply.chat.id) == ("test", f"{person.name}@home")
     assert (reply.private, reply.person) == (True, person.name)
+    async with person.stage.app.database.reading() as connection:
+        whose = select(outbox.c.person_id).where(outbox.c.slot == f"inquiry.{number}")
+        assert (await connection.execute(whose)).scalars().all() == [person.name]
     (stored,) = await asked(person)
     assert (stored.state, stored.answered_by) == ("answered", f"ops:{operator.name}")
 

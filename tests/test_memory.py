@@ -256,6 +256,18 @@ async def test_a_guests_limits_hold_within_the_talk(someone: People) -> None:
         assert all("shrimp" not in (item.allergens or ()) for item in items.values())
 
 
+@talks
+async def test_what_a_guest_told_before_of_allergies_still_holds(someone: People) -> None:
+    """Keeps away that guest mode puts somebody in danger."""
+    person = someone()
+    await person.commands("survey", "food")
+    await person.taps(KO.say("button.consent_yes"))
+    await person.says("나 땅콩 알레르기 있어")
+    await person.commands("guest")
+    assert "땅콩" in (await person.says("내 알레르기 뭐야")).text
+    assert KO.say("chat.allergy_caution") in (await person.says("점심 뭐 먹지")).text
+
+
 def room_at(user: User, session: dict[str, Any]) -> Room:
     return Room(None, user, session, None, None)  # type: ignore[arg-type]
 

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
 
 from data.phrases import phrases
-from handlers.turn import Chat, Command, Payload, Person, Press, Reply, Text, Turn
+from handlers.turn import Command, Payload, Press, Text
 from storage import taste, users
-from tests.talk import Someone
+from tests.talk import Someone, at_once
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 People = Callable[..., Someone]
 KO = phrases("ko")
-
-
-async def at_once(person: Someone, *payloads: Payload) -> list[list[Reply]]:
-    """What is shown for each turn, when none waits for the answer to the one before."""
-    stage, ids = person.stage, []
-    for payload in payloads:
-        person.turns += 1
-        ids.append(f"{person.name}.{person.turns}")
-        chat = Chat(stage.name, f"{person.name}@{person.chat}")
-        assert await stage.delivery.take(Turn(ids[-1], chat, Person(person.name), payload, time.time()))
-    await stage.delivery.settle()
-    return [list(stage.shown[turn_id]) for turn_id in ids]
 
 
 ALLERGIES = [

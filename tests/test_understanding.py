@@ -349,7 +349,7 @@ async def test_a_domain_told_by_a_command_holds(understand: Understand) -> None:
         ("저장", "save", ()), ("3번 저장해줘", "save", (3,)), ("저장한 거 보여줘", "saved", ()),
         ("1번 좋았어", "like", (1,)), ("다시 보지 않기", "never", ()), ("2번 다시는 추천하지 마", "never", (2,)),
         ("안녕", "greet", ()), ("고마워", "thanks", ()), ("ㄱㅅ", "thanks", ()), ("그만", "stop", ()), ("도와줘", "help", ()),
-        ("넌 누구야", "who", ()), ("설문", "survey", ()), ("ㅋㅋ", "unclear", ()), ("?", "unclear", ()), ("", "unclear", ()),
+        ("넌 누구야", "who", ()), ("설문", "survey", ()), ("ㅋㅋ", "laugh", ()), ("?", "unclear", ()), ("", "unclear", ()),
     ],
 )  # fmt: skip
 async def test_a_text_about_the_last_answer_is_no_wish(

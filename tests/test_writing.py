@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, get_args
+from zlib import crc32
 
 import numpy as np
 import pytest
 
 from data import item as vocabulary
 from data.item import BOOK_GENRES, GENRES, MOVIE_GENRES, Domain, Item
-from data.phrases import Language, phrases
+from data.phrases import Language, Phrases, phrases
 from engine.candidates import Candidate
 from engine.quantities import Range
 from engine.ranking import Ranked, rank
 from engine.request import Request
+from engine.said import KEPT, Said
 from engine.taste import Taste
 from engine.words import labels
-from engine.writing import Ground, Writer
+from engine.writing import VERB_FORMS, WORN, Ground, Writer
 
 BOOK, MOVIE, FOOD = Domain.BOOK, Domain.MOVIE, Domain.FOOD
 LANGUAGES: tuple[Language, ...] = ("ko", "en")
@@ -43,6 +48,17 @@ ITEMS = {
 def rated(item: Item, request: Request, taste: Taste | None = None) -> Ranked:
     candidate = Candidate(item, np.zeros(4, dtype=np.float32), {"vector": 0})
     return rank([candidate], request, taste or Taste(), {}, 0)[0]
+
+
+def told(language: Language, item: Item, ground: Ground) -> list[str]:
+    """All words for a ground, filled in for an item."""
+    words = phrases(language)
+    forms = {name: words.say(f"form.{item.domain}.{name}") for name in VERB_FORMS}
+    return [
+        words.fill(variant, name=ground.name, **forms)
+        for shape in ("lead", "tail")
+        for variant in words.variants(f"{shape}.{ground.words}")
+    ]
 
 
 def _wishes() -> list[Any]:
@@ -103,14 +119,9 @@ def test_every_wish_that_an_item_grants_is_named_in_its_reason(
     (ground, *_) = grounds = writer.grounds(rated(item, request), request, Taste(), {"other": item})
     assert words.variants(f"why.{ground.key}") or words.variants(f"why.{ground.key.split('.')[0]}")
     pitches = item.pitch if language == "ko" else item.pitch_en
-    said = [
-        words.fill(variant, name=each.name)
-        for each in grounds[:2]
-        for place in ("lead", "tail")
-        for variant in words.variants(f"{place}.{each.key}")
-    ]
-    for position in range(8):
-        reason = writer.reason(item, grounds, request, seed=position * 5, position=position)
+    said = [phrase for each in grounds for phrase in told(language, item, each)]
+    for seed in range(8):
+        reason = writer.reason(item, grounds, request, seed)
         assert any(pitch in reason for pitch in pitches)
         assert any(phrase in reason for phrase in said)
 
@@ -132,8 +143,8 @@ def test_a_liked_item_and_a_survey_are_grounds_too(domain: Domain, language: Lan
     assert not any(g.kind == "liked" for g in writer.grounds(close, request, taste, {"other": stranger}))
     assert {"effects", "moods", "situations"} <= {g.key.split(".")[0] for g in grounds if g.kind == "survey"}
     for ground in grounds:
-        for position in range(4):
-            assert writer.reason(item, [ground], request, position, position)
+        reason = writer.reason(item, [ground], request, 0)
+        assert any(phrase in reason for phrase in told(language, item, ground))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -180,10 +191,10 @@ def test_a_reason_says_no_number_that_neither_item_nor_request_holds(
     writer = Writer(language)
     for number, item in enumerate(catalog_items):
         request = Request(
-            text="가볍게", domain=item.domain, effects=item.effects[:1], length=Range(None, 777)
+            text="777 이하로 가볍게", domain=item.domain, effects=item.effects[:1], length=Range(None, 777)
         )
         reason = writer.reason(
-            item, writer.grounds(rated(item, request), request, Taste(), {}), request, number, number
+            item, writer.grounds(rated(item, request), request, Taste(), {}), request, number
         )
         pitches = item.pitch if language == "ko" else item.pitch_en
         assert numbers(reason) <= numbers(" ".join(pitches)) | {"777"}, item.id
@@ -207,21 +218,21 @@ def test_neighbours_in_an_answer_do_not_begin_alike(
     catalog_items: tuple[Item, ...], language: Language
 ) -> None:
     request = Request(domain=BOOK, situations=("bedtime",))
-    writer = Writer(language)
     books = [item for item in catalog_items if "bedtime" in item.situations and item.domain is BOOK][:3]
     for seed in range(12):
+        writer = Writer(language)
         reasons = [
-            writer.reason(
-                item, writer.grounds(rated(item, request), request, Taste(), {}), request, seed, place
-            )
-            for place, item in enumerate(books)
+            writer.reason(item, writer.grounds(rated(item, request), request, Taste(), {}), request, seed)
+            for item in books
         ]
         assert len({reason[:12] for reason in reasons}) == 3
+        benefits = [writer.benefit(item, request, seed) for item in books]
+        assert len(set(benefits)) == 3
 
 
 def test_an_item_without_grounds_still_has_a_reason() -> None:
     item = ITEMS[MOVIE]
-    reason = Writer("ko").reason(item, [], Request(domain=MOVIE), 0, 0)
+    reason = Writer("ko").reason(item, [], Request(domain=MOVIE), 0)
     assert any(pitch in reason for pitch in item.pitch)
 
 
@@ -230,9 +241,7 @@ def test_the_pitch_nearest_to_the_request_is_taken() -> None:
         update={"pitch": ("강아지가 나와요.", "우주선이 나와요.", "바다가 나와요.")}
     )
     for seed in range(8):
-        assert "우주선" in Writer("ko").reason(
-            item, [], Request(text="우주선 이야기", domain=BOOK), seed, seed
-        )
+        assert "우주선" in Writer("ko").reason(item, [], Request(text="우주선 이야기", domain=BOOK), seed)
 
 
 def test_english_speaks_english_where_the_item_does() -> None:
@@ -240,16 +249,14 @@ def test_english_speaks_english_where_the_item_does() -> None:
     assert (writer.title(ITEMS[BOOK]), writer.summary(ITEMS[BOOK])) == ("The Item", "Summary")
     korean_only = ITEMS[BOOK].model_copy(update={"title_en": None, "summary_en": None, "pitch_en": ()})
     assert (writer.title(korean_only), writer.summary(korean_only)) == ("책", "요약")
-    assert any(pitch in writer.reason(korean_only, [], Request(), 0, 0) for pitch in korean_only.pitch)
+    assert writer.reason(korean_only, [], Request(), 0) in korean_only.pitch
 
 
 def test_english_words_of_the_bot_hold_no_hangul() -> None:
     request = Request(domain=FOOD, effects=("calm",), soupy=True, cuisine=("korean",), price=1)
     writer = Writer("en")
     grounds = writer.grounds(rated(ITEMS[FOOD], request), request, Taste(), {})
-    texts = [
-        writer.reason(ITEMS[FOOD], [ground], request, 0, place) for ground in grounds for place in range(4)
-    ]
+    texts = [writer.reason(ITEMS[FOOD], [ground], request, place) for ground in grounds for place in range(4)]
     assert not re.search(
         "[가-힣]", " ".join((*texts, *writer.facts(ITEMS[FOOD]), writer.benefit(ITEMS[FOOD], request, 0)))
     )
@@ -267,7 +274,8 @@ def test_particles_follow_names_in_every_variant(name: str, particles: tuple[str
                 assert not re.search(r"\{\w+\}(?:은|는|을|를|과|와|으로|로|이라|이랑)(?![가-힣])", variant), (
                     variant
                 )
-                filled = words.fill(variant, name=name)
+                forms = {form: words.say(f"form.movie.{form}") for form in VERB_FORMS}
+                filled = words.fill(variant, name=name, **forms)
                 wrong = {
                     "이": "가",
                     "가": "이",
@@ -284,9 +292,9 @@ def test_particles_follow_names_in_every_variant(name: str, particles: tuple[str
 
 def test_a_seed_decides_the_words() -> None:
     request = Request(domain=BOOK, effects=("calm",))
-    item, writer = ITEMS[BOOK], Writer("ko")
-    grounds = writer.grounds(rated(item, request), request, Taste(), {})
-    said = [writer.reason(item, grounds, request, seed, 0) for seed in (1, 1, 2, 3, 4)]
+    item = ITEMS[BOOK]
+    grounds = Writer("ko").grounds(rated(item, request), request, Taste(), {})
+    said = [Writer("ko").reason(item, grounds, request, seed) for seed in (1, 1, 2, 3, 4)]
     assert said[0] == said[1]
     assert len(set(said)) > 2
 
@@ -297,3 +305,220 @@ def test_what_tells_most_of_the_day_is_said_first() -> None:
     assert [ground.kind for ground in grounds] == ["situations", "genre", "country"]
     named = replace(request, creators=("한강",))
     assert Writer("ko").grounds(rated(ITEMS[BOOK], named), named, Taste(), {})[0].kind == "creator"
+
+
+SAME = Request(text="위로", domain=BOOK, effects=("comfort",))
+
+
+def reasons(writer: Writer, items: Iterable[Item], request: Request = SAME) -> list[str]:
+    return [
+        writer.reason(item, writer.grounds(rated(item, request), request, Taste(), {}), request, seed)
+        for seed, item in enumerate(items)
+    ]
+
+
+def sentences(texts: Iterable[str]) -> Counter[str]:
+    return Counter(sentence for text in texts for sentence in re.split(r"(?<=[.!?])\s+", text))
+
+
+def comforting(items: Iterable[Item]) -> list[Item]:
+    return [item for item in items if item.domain is BOOK and "comfort" in item.effects]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_with_one_way_to_say_it_nothing_is_said_twice(
+    catalog_items: tuple[Item, ...], language: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What keeps reasons apart must not be the number of variants: a lead makes a sentence with each pitch."""
+    every = Phrases.variants
+    monkeypatch.setattr(Phrases, "variants", lambda words, key: every(words, key)[:1])
+    books = comforting(catalog_items)
+    told = reasons(Writer(language), books)
+    assert len(told) > 10
+    assert sentences(told).most_common(1)[0][1] == 1
+
+
+def test_an_item_told_again_is_told_by_another_pitch(catalog_items: tuple[Item, ...]) -> None:
+    """The second time the same sentence stood on the card."""
+    for item in comforting(catalog_items)[:5]:
+        told = reasons(Writer("ko"), [item] * 6)
+        for three in (told[:3], told[3:]):
+            assert {pitch for pitch in item.pitch for text in three if pitch in text} == set(item.pitch)
+        assert len(set(told)) == 6
+
+
+def test_what_was_told_survives_being_stored(catalog_items: tuple[Item, ...]) -> None:
+    """The memory is kept in the session between turns, as a list of numbers."""
+    books = comforting(catalog_items)
+    kept: list[int] = []
+    told: list[str] = []
+    for item in books:
+        writer = Writer("ko", Said(kept))
+        told += reasons(writer, [item])
+        kept = json.loads(json.dumps(writer.said.kept))
+    assert sentences(told).most_common(1)[0][1] == 1
+    assert len(kept) == 2 * len(books)
+
+
+def test_what_is_remembered_is_bounded_and_the_oldest_goes_first() -> None:
+    said = Said(range(KEPT))
+    said.add("하나", "둘")
+    assert len(said.kept) == KEPT
+    assert said.kept[0] == 2
+    assert (said.times("하나"), said.times("셋")) == (1, 0)
+
+
+def test_strangers_do_not_hear_a_worn_sentence_while_there_is_another(
+    catalog_items: tuple[Item, ...],
+) -> None:
+    """Each person's talk is young, yet whoever reads many of them reads one sentence again and again."""
+    anyone = Said()
+    books = comforting(catalog_items)
+    told = [text for item in books for text in reasons(Writer("ko", Said(), anyone), [item])]
+    assert sentences(told).most_common(1)[0][1] <= WORN
+
+
+@pytest.mark.parametrize("domain", list(Domain))
+def test_a_talk_hears_no_benefit_twice_while_another_of_the_item_is_unheard(
+    catalog_items: tuple[Item, ...], domain: Domain
+) -> None:
+    writer = Writer("ko")
+    for item in [item for item in catalog_items if item.domain is domain][:20]:
+        heard = set(writer.said.kept)
+        benefit = writer.benefit(item, Request(domain=domain), 1)
+        fresh = [
+            words
+            for effect in item.effects
+            for words in phrases("ko").variants(f"benefit.{domain}.{effect}")
+            if crc32(words.encode()) not in heard
+        ]
+        assert benefit in fresh or not fresh
+
+
+@pytest.mark.parametrize(
+    ("request_", "key"),
+    [
+        (Request(domain=BOOK), "domain.book"), (Request(), "open.any"), (Request(text="아무거나"), "open.any"),
+        (Request(text="고양이"), "asked.any"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_request_without_grounds_is_named_by_what_there_is_of_it(
+    request_: Request, key: str, language: Language
+) -> None:
+    """ "아무거나" was answered with a bare pitch, as if nobody had asked."""
+    writer, item = Writer(language), ITEMS[BOOK]
+    (ground,) = writer.grounds(rated(item, request_), request_, Taste(), {})
+    assert ground.key == key
+    reason = writer.reason(item, [ground], request_, 3)
+    assert any(phrase in reason for phrase in told(language, item, ground))
+
+
+def test_a_mood_is_a_ground_of_what_helps_it() -> None:
+    """A funny film for "우울해" seemed to have been chosen without hearing that."""
+    cheerful = ITEMS[MOVIE].model_copy(update={"moods": ("happy",), "effects": ("laughter",)})
+    request = Request(domain=MOVIE, moods=("sad",))
+    assert Ground("implied", "moods.sad") in Writer("ko").grounds(
+        rated(cheerful, request), request, Taste(), {}
+    )
+    other = cheerful.model_copy(update={"effects": ("thrill",)})
+    assert [g.kind for g in Writer("ko").grounds(rated(other, request), request, Taste(), {})] == ["domain"]
+
+
+def test_what_must_not_be_in_a_dish_is_a_ground_unless_it_is_a_whole_group() -> None:
+    """ "해산물 못 먹어" names ten allergens: "고등어를 뺐어요" was no answer to that."""
+    request = Request(domain=FOOD, allergens=("egg",), avoid=("sesame",))
+    dish = ITEMS[FOOD].model_copy(update={"allergens": ()})
+    named = [
+        g.name
+        for g in Writer("ko").grounds(rated(dish, request), request, Taste(), {})
+        if g.kind == "without"
+    ]
+    assert named == ["달걀", "참깨"]
+    many = Request(domain=FOOD, allergens=("crab", "shrimp", "squid"))
+    assert not any(g.kind == "without" for g in Writer("ko").grounds(rated(dish, many), many, Taste(), {}))
+
+
+@pytest.mark.parametrize(
+    ("request_", "key"),
+    [
+        (Request(text="짧은 책", domain=BOOK, length=Range(None, 260)), "named.short"),
+        (Request(text="두꺼운 책", domain=BOOK, length=Range(400, None)), "named.long"),
+        (Request(text="200쪽 이하", domain=BOOK, length=Range(None, 200)), "named.length"),
+        (Request(text="최신 책", domain=BOOK, years=Range(2020, None)), "named.new"),
+        (Request(text="옛날 책", domain=BOOK, years=Range(None, 1995)), "named.old"),
+        (Request(text="2020년 이후", domain=BOOK, years=Range(2020, None)), "named.years"),
+    ],
+)
+def test_a_number_is_told_only_to_who_said_one(request_: Request, key: str) -> None:
+    """ "짧은 소설" was answered with "260쪽 이내라고 하셨으니"."""
+    assert [g.key for g in Writer("ko").grounds(rated(ITEMS[BOOK], request_), request_, Taste(), {})] == [key]
+
+
+@pytest.mark.parametrize(("spicy", "key"), [(0, "spicy.mild"), (1, "spicy.little")])
+def test_a_little_heat_is_not_called_none(spicy: Any, key: str) -> None:
+    """ "매운 거 못 먹는데" got a slightly hot dish with "맵지 않아서 편하게 먹을 수 있어요"."""
+    dish = ITEMS[FOOD].model_copy(update={"spicy": spicy})
+    request = Request(domain=FOOD, spicy=Range(None, 1))
+    assert [g.key for g in Writer("ko").grounds(rated(dish, request), request, Taste(), {})] == [key]
+
+
+def test_a_voice_is_not_called_a_face() -> None:
+    drawn = ITEMS[MOVIE].model_copy(update={"genres": ("animation",)})
+    request = Request(domain=MOVIE, people=("송강호",))
+    assert [g.key for g in Writer("ko").grounds(rated(drawn, request), request, Taste(), {})] == [
+        "named.voice"
+    ]
+
+
+def test_novels_are_named_as_they_were_asked_for_and_only_when_nothing_else_was() -> None:
+    """ "SF 소설" was answered with "단편 생각이 났다면"."""
+    story = ITEMS[BOOK].model_copy(update={"genres": ("short_story", "sf")})
+    novels = Request(domain=BOOK, genres=("novel", "short_story"))
+    assert [g.name for g in Writer("ko").grounds(rated(story, novels), novels, Taste(), {})] == ["소설"]
+    both = Request(domain=BOOK, genres=("novel", "short_story", "sf"))
+    assert [g.name for g in Writer("ko").grounds(rated(story, both), both, Taste(), {})] == ["SF"]
+
+
+def test_a_pitch_that_sits_badly_beside_the_wish_is_not_taken() -> None:
+    """ "웃고 싶다면, … 눈물이 맺혀요" contradicts itself."""
+    item = ITEMS[MOVIE].model_copy(update={"pitch": ("끝에 가면 눈물이 나요.", "첫 장면부터 우스워요.")})
+    request = Request(domain=MOVIE, effects=("laughter",))
+    for seed in range(10):
+        assert "우스워요" in reasons(Writer("ko"), [item], replace(request, text=str(seed)))[0]
+
+
+def test_a_lead_does_not_stumble_over_the_pitch() -> None:
+    """Two clauses that end alike, or two scenes, in one sentence: "비 오는 날이라면, 비 오는 날 보면"."""
+    item = ITEMS[MOVIE].model_copy(update={"pitch": ("한번 보면 비 오는 날마다 생각나요.",)})
+    request = Request(domain=MOVIE, situations=("rainy",))
+    for seed in range(20):
+        reason = reasons(Writer("ko"), [item], replace(request, text=str(seed)))[0]
+        lead = reason.removesuffix(item.pitch[0])
+        if lead != reason:
+            assert not re.search(r"날|때|땐|면, $", lead), reason
+
+
+def test_the_survey_s_mood_is_not_said_aloud() -> None:
+    """Others may read along in a group: what was told to the survey in private is alluded to, not named."""
+    words = phrases("ko")
+    assert not any("{name" in v for shape in ("lead", "tail") for v in words.variants(f"{shape}.taste.moods"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_frequent_ground_has_eight_ways_and_none_is_doubled(language: Language) -> None:
+    words = phrases(language)
+    fields = {
+        "effects": get_args(vocabulary.Effect), "moods": get_args(vocabulary.Mood),
+        "situations": get_args(vocabulary.Situation), "meals": get_args(vocabulary.Meal),
+        "named": ("genre", "cuisine", "country", "creator", "person", "like"), "domain": tuple(Domain), "open": ("any",),
+    }  # fmt: skip
+    for field, values in fields.items():
+        for value in values:
+            for shape in ("lead", "tail"):
+                variants = words.variants(f"{shape}.{field}.{value}")
+                assert len(set(variants)) == len(variants) >= 8, (shape, field, value)
+    for domain in Domain:
+        for effect in get_args(vocabulary.Effect):
+            variants = words.variants(f"benefit.{domain}.{effect}")
+            assert len(set(variants)) == len(variants) >= 6

@@ -22,7 +22,7 @@ from bot.delivery import Delivery
 from bot.outbox import Outbox
 from bot.settings import Settings
 from engine.recommender import Recommendation
-from handlers import recommend
+from handlers import memory
 from handlers.turn import Chat, Person, Text, Turn
 from tests.bench.baseline import Baseline, Silent, line, texts
 
@@ -65,7 +65,7 @@ def watched(app: App) -> Stopwatch:
         (Delivery, "_take", "take"),
         (Delivery, "_enter", "open room"),
         (app.engine, "understand", "understand"),
-        (recommend, "known_taste", "read taste"),
+        (memory, "known_taste", "read taste"),
         (app.engine, "recommend", "recommend"),
         (Delivery, "_commit", "commit"),
         (Outbox, "_settle", "store id"),
