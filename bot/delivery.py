@@ -40,7 +40,6 @@ from storage.users import User
 
 HEED_SECONDS = 5.0
 """How long a superseded turn may take to be understood, while the next one waits."""
-
 COMMIT_TRIES = 3
 """How often what a turn did is tried to be stored, while the database is locked or its disk full."""
 _SAID = Text | Command | Press | FormSubmitted | Location | PollAnswer
