@@ -40,7 +40,6 @@ from storage.users import User
 
 HEED_SECONDS = 5.0
 """How long a superseded turn may take to be understood, while the next one waits."""
-
 COMMIT_TRIES = 3
 """How often what a turn did is tried to be stored, while the database is locked or its disk full."""
 _SAID = Text | Command | Press | FormSubmitted | Location | PollAnswer
@@ -90,11 +89,12 @@ class Delivery:
     """The mail of one platform.
 
     `handle` is the router, and `open_room` makes the room that it gets; `is_stop` tells a turn that must not
-    wait, and `is_urgent` one that is answered whatever is asked after it; `apology` says that a turn failed, and `withdrawal`, if given, what an interim reply becomes whose
-    turn was superseded. `heed`, if given, says nothing, but keeps what a superseded turn told besides asking:
-    it gets a room of its own, and what it leaves there is stored in place of what the answer left when it was
-    cut off. Of one person no more than `per_minute` turns are handled, None being any number; `slow_down` is
-    what the others get, once a minute. `retry_first` is in seconds.
+    wait, and `is_urgent` one that is answered whatever is asked after it. `apology` says that a turn failed,
+    and `withdrawal`, if given, what an interim reply becomes whose turn was superseded. `heed`, if given, says
+    nothing, but keeps what a superseded turn told besides asking: it gets a room of its own, and what it leaves
+    there is stored in place of what the answer left when it was cut off. Of one person no more than
+    `per_minute` turns are handled, None being any number; `slow_down` is what the others get, once a minute.
+    `retry_first` is in seconds.
     """
 
     database: Database

@@ -57,7 +57,8 @@ WORDED_COMMANDS: dict[str, Callable[[Turn, Room, str], Replies]] = {
 """Commands whose handler gets what followed them."""
 DOMAIN_COMMANDS = {"book": Domain.BOOK, "movie": Domain.MOVIE, "food": Domain.FOOD}
 HEEDED = frozenset({"start", "guest", "lang", "language", "inquiry"})
-"""Commands that change something, and so are carried out even where nobody waits for their reply."""
+HEEDED_INTENTS = frozenset({*FEEDBACK, "undo", "taste", "retract", "guest", "korean", "english"})
+"""Commands, and what a text may mean, that change something: carried out also where nobody waits for the reply."""
 
 
 def is_greeting(turn: Turn) -> bool:
@@ -123,6 +124,7 @@ async def heed(turn: Turn, room: Room) -> None:
 
     The talk goes on from there as if it had been answered, with nothing shown.
     """
+    memory.enter(turn, room)
     match turn.payload:
         case Text(text=text) if (command := typed_command(text)) is not None:
             await heed(replace(turn, payload=command), room)
@@ -130,7 +132,7 @@ async def heed(turn: Turn, room: Room) -> None:
             await _silently(inquiry.cancel(turn, room) if is_stop(turn) else inquiry.begin(turn, room, text))
         case Text(text=text) if clean := normalize(text):
             said = await spoken.hear(room, clean)
-            if said.intent in FEEDBACK:
+            if said.intent in HEEDED_INTENTS:
                 await _silently(spoken.conversation(turn, room, said))
             elif said.intent == "recommend" and not said.only_title:
                 room.session["request"] = said.request.to_dict()

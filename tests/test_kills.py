@@ -15,8 +15,7 @@ def test_kills_lose_and_double_nothing(blank: Path, tmp_path: Path) -> None:
     file_of(tmp_path).parent.mkdir()
     shutil.copy(blank, file_of(tmp_path))
     trial = Trial(tmp_path, whole=False, seed=7)
-    for _ in range(KILLS):
-        trial.kill_one(longest=0.4)
+    trial.kill(KILLS, longest=0.4)
     verdict = trial.finish()
     assert (verdict.kills, verdict.turns) >= (KILLS, 150)
     assert verdict.done > verdict.turns / 2

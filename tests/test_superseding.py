@@ -8,7 +8,7 @@ import pytest
 
 from data.phrases import phrases
 from handlers.turn import Command, Payload, Press, Text
-from storage import taste, users
+from storage import personas, sessions, taste, users
 from tests.talk import Someone, at_once
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -55,6 +55,30 @@ async def test_an_opinion_typed_just_before_a_question_is_recorded(someone: Peop
     assert not shown[0]
     assert shown[1][0].cards
     assert await events(person) == [("like", liked)]
+
+
+@pytest.mark.parametrize("told", ["영어로 말해줘", "난 호러 싫어해", "새우 알레르기 이제 없어"])
+async def test_what_a_text_changes_just_before_a_question_is_changed(someone: People, told: str) -> None:
+    """Keeps away a language, a taste or an allergy taken back that holds only for whoever waits for a reply."""
+    slow, fast = someone("slow"), someone("fast")
+    for person in (slow, fast):
+        await person.says("새우 알레르기 있어")
+    await slow.says(told)
+    await slow.says("영화 추천해줘")
+    shown = await at_once(fast, Text("웃긴 책"), Text(told), Text("영화 추천해줘"))
+    assert [bool(replies) for replies in shown] == [False, False, True]
+    assert await kept(fast) == await kept(slow)
+
+
+async def kept(person: Someone) -> tuple[object, ...]:
+    stage = person.stage
+    async with stage.app.database.writing() as connection:
+        user = await users.ensure(
+            connection, platform=stage.name, platform_id=person.name, name="", locale=""
+        )
+        session = await sessions.load(connection, user.id, stage.name, f"{person.name}@{person.chat}")
+        persona = await personas.get(connection, user.id)
+    return user.language, session["limits"]["allergens"], persona.corrections
 
 
 async def test_a_button_pressed_just_before_a_question_does_what_it_says(someone: People) -> None:

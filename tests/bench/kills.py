@@ -32,8 +32,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(_build(Path(folder)))
         trial = Trial(Path(folder), whole=True, seed=given.seed)
-        for _ in range(given.kills):
-            trial.kill_one(LONGEST)
+        trial.kill(given.kills, LONGEST)
         verdict = trial.finish()
     print(f"kills {verdict.kills}, turns {verdict.turns}, in {time.perf_counter() - began:.0f} s")
     print(f"  answered {verdict.done}, superseded {verdict.superseded}")
