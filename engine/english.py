@@ -13,7 +13,7 @@ from typing import Final
 
 from engine.lexicon import read
 
-LEAST_CHARS: Final = 4
+LEAST_CHARS: Final = 5
 CLOSE: Final = 0.8
 """How alike (difflib's ratio) a word must be to one of the lists."""
 MENDED_MOST: Final = 6
@@ -28,7 +28,8 @@ def mended(text: str) -> str:
     def mend(match: re.Match[str]) -> str:
         nonlocal replaced
         word = match[0].lower()
-        if len(word) < LEAST_CHARS or word in _known() or replaced >= MENDED_MOST:
+        name = match[0][0].isupper() and match.start() > 0
+        if name or len(word) < LEAST_CHARS or word in _known() or replaced >= MENDED_MOST:
             return match[0]
         replaced += 1
         close = difflib.get_close_matches(word, _steering(), n=1, cutoff=CLOSE)
@@ -48,8 +49,8 @@ def _steering() -> tuple[str, ...]:
 
 @cache
 def _known() -> frozenset[str]:
-    """Words that are no mistakes: those, and all that the shipped catalog and phrases say in English."""
-    known = set(_steering())
+    """Words that are no mistakes: those, names, and all that the shipped catalog and phrases say in English."""
+    known = set(_steering()) | _words(read("people"))
     for path in ("phrases/en.toml", "catalog/books.jsonl", "catalog/movies.jsonl", "catalog/foods.jsonl"):
         known |= set(_WORD.findall((files("data") / path).read_text(encoding="utf-8").lower()))
     return frozenset(known)

@@ -119,7 +119,9 @@ def _candidates(
     for match in re.finditer(rf"({_NUMBER}) ?(?:쪽|페이지|pages?)(?: ?({_MOST}|{_LEAST}))", text):
         yield "length", match, _bounded(number(match[1]), match[2])
     if domain in (Domain.BOOK, Domain.MOVIE):
-        for match in re.finditer(r"짧은|짧게|길지 ?않|안 ?긴(?![가-힣])|\bshort\b|\bnot too long\b", text):
+        for match in re.finditer(
+            r"짧은|짧게|길지 ?않|안 ?긴(?![가-힣])|\bshort(?:er)?\b|\bnot (?:too|so|that) long\b", text
+        ):
             yield "length", match, Range(None, 260 if domain is Domain.BOOK else 105)
         for match in re.finditer(
             r"두꺼운|(?<![가-힣])긴 ?(?:영화|소설|책|호흡)|\blong (?:book|novel|movie|film)", text

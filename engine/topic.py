@@ -21,6 +21,9 @@ _THING: Final = re.compile(
     r"(?:영화|무비|책|소설|음식|메뉴|요리|movies?|films?|books?|novels?|dish|food)$", re.I
 )
 """Words for the thing itself: they tell more of what is wanted than 점심 or 읽었 in a story told around it."""
+_NOT_THAT: Final = re.compile(r"\s*(?:은|는)?\s*(?:말고|빼고|아니고|아니라|대신)|\s+(?:no more|instead of)\b")
+_NO: Final = re.compile(r"\b(?:not|no|instead of|rather than)(?: an?| any| the)?\s+$")
+"""What turns a domain down: 책 말고 영화로, a book instead of a film."""
 _AND: Final = re.compile(
     r"\s*(?:이?랑|하고|와|과|도|,|/|&|\+|그리고|추천|하나|한 ?[권편]|하나씩|and|a|an|one|\s)*\s*", re.I
 )
@@ -31,7 +34,7 @@ _WORK: Final = re.compile(
 
 def domain_of(text: str, matches: Sequence[Match], named: Sequence[NameMatch]) -> tuple[Domain | None, bool]:
     """The domain and whether the person said it, rather than it following from a genre or a name."""
-    said = [match for match in matches if match.field == "domain"]
+    said = _meant_domains(text, matches)
     if said:
         points = dict.fromkeys(Domain, 0.0)
         for place, match in enumerate(said):
@@ -58,9 +61,20 @@ def domain_of(text: str, matches: Sequence[Match], named: Sequence[NameMatch]) -
     return None, False
 
 
+def _meant_domains(text: str, matches: Sequence[Match]) -> list[Match]:
+    """The words for a domain, without those of one that is turned down."""
+    return [
+        match
+        for match in matches
+        if match.field == "domain"
+        and not _NOT_THAT.match(text[match.end :])
+        and not _NO.search(text[: match.start])
+    ]
+
+
 def several(text: str, matches: Sequence[Match]) -> tuple[Domain, ...]:
     """The domains of a text that asks for more than one of them: 책이랑 영화 하나씩."""
-    things = [m for m in matches if m.field == "domain" and _THING.match(text[m.start : m.end])]
+    things = [m for m in _meant_domains(text, matches) if _THING.match(text[m.start : m.end])]
     found = []
     for one, other in itertools.pairwise(things):
         if one.value != other.value and _AND.fullmatch(text[one.end : other.start]):
