@@ -167,27 +167,26 @@ class Writer:
         No pitch is told again while another is untold. Words before a pitch make one sentence with it, which
         is new as long as either is: so nothing need be said twice even when all words after pitches were.
         """
-        pitches = (item.pitch if self.language == "ko" else item.pitch_en) or item.pitch
         asked = _pairs(request.text)
         words = [
-            (ground.key, lead, text, told, dice.random() ** (2**place / (LEADS if lead else 1 - LEADS)))
+            (ground.key, lead, text, told, _stems(text), dice.random() ** (2**place / weight))
             for place, ground in enumerate(grounds[:NAMED])
-            for lead in (True, False)
+            for lead, weight in ((True, LEADS), (False, 1 - LEADS))
             for text, told in self._about(ground, item, "lead" if lead else "tail")
         ]
-        for pitch in pitches:
+        for pitch in (item.pitch if self.language == "ko" else item.pitch_en) or item.pitch:
             shared = len(asked & _pairs(pitch))
-            first = self.said.times(pitch)
-            kin = -shared if shared >= KIN else 0
+            first, kin = self.said.times(pitch), -shared if shared >= KIN else 0
             if not words:
                 yield (first, kin, dice.random()), pitch, (pitch,)
-            for key, lead, text, told, weight in words:
+            stems, worn_pitch = _stems(pitch), self._is_worn(pitch)
+            clashes = {key for key, badly in _CLASHES.items() if badly.search(pitch)}
+            for key, lead, text, told, own, likely in words:
                 said = self.said.times(told)
                 again = min(said, first) if lead else max(said, first)
-                clumsy = _echo(text, pitch) or (lead and _stumbles(text, pitch))
-                worn = self._is_worn(told) or (not lead and self._is_worn(pitch))
-                clash = key in _CLASHES and bool(_CLASHES[key].search(pitch))
-                order = (first, clash, kin, again, clumsy, said, worn, -weight, dice.random())
+                clumsy = not own.isdisjoint(stems) or (lead and _stumbles(text, pitch))
+                worn = self._is_worn(told) or (worn_pitch and not lead)
+                order = (first, key in clashes, kin, again, clumsy, said, worn, -likely, dice.random())
                 yield order, self._joined(text, pitch) if lead else f"{pitch} {text}", (pitch, told)
 
     def _tell(self, *sentences: str) -> None:
@@ -323,9 +322,9 @@ def _stumbles(lead: str, pitch: str) -> bool:
     return bool(alike or (_SCENE.search(lead) and _SCENE.search(pitch)))
 
 
-def _echo(one: str, other: str) -> bool:
-    """Whether two texts share the beginning of a word: said one after the other they would stammer."""
-    return not {*_STEM.findall(one.lower())}.isdisjoint(_STEM.findall(other.lower()))
+def _stems(text: str) -> set[str]:
+    """How the words of a text begin: two texts that share one would stammer, said one after the other."""
+    return {*_STEM.findall(text.lower())}
 
 
 def _pairs(text: str) -> set[str]:
