@@ -62,14 +62,10 @@ def domain_of(text: str, matches: Sequence[Match], named: Sequence[NameMatch]) -
 
 
 def _meant_domains(text: str, matches: Sequence[Match]) -> list[Match]:
-    """The words for a domain, without those of one that is turned down."""
-    return [
-        match
-        for match in matches
-        if match.field == "domain"
-        and not _NOT_THAT.match(text[match.end :])
-        and not _NO.search(text[: match.start])
-    ]
+    """The words for a domain, without one that is turned down for another; 두꺼운 책 말고 still wants a book."""
+    said = [match for match in matches if match.field == "domain"]
+    left = [m for m in said if not _NOT_THAT.match(text[m.end :]) and not _NO.search(text[: m.start])]
+    return left or said
 
 
 def several(text: str, matches: Sequence[Match]) -> tuple[Domain, ...]:
