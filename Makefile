@@ -32,6 +32,7 @@ bench: setup-dev
 	@$(BIN)/python -m tests.bench.turn
 	@$(BIN)/python -m tests.bench.crowd
 	@$(BIN)/python -m tests.bench.kills
+	@$(BIN)/python -m tests.bench.days
 
 vectors: setup
 	@$(BIN)/oneulmwo ship-vectors data/catalog

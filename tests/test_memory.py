@@ -215,6 +215,18 @@ async def test_the_last_feedback_is_undone_in_words(someone: People) -> None:
 
 
 @talks
+async def test_a_talk_of_thirty_turns_never_shows_one_thing_twice(someone: People) -> None:
+    person = someone()
+    asked = ("책 추천해줘", "더 가볍게", "다른 거", "웃긴 영화", "한국 걸로", "다른 거", "비 오는 날 뜨끈한 국물", "안 매운 걸로",
+             "다른 거", "위로가 되는 소설")  # fmt: skip
+    shown: list[str] = []
+    for turn in range(30):
+        shown += (await person.says(asked[turn % len(asked)])).ids
+    assert len(shown) > 50
+    assert len(shown) == len(set(shown))
+
+
+@talks
 async def test_with_nothing_to_undo_that_is_said(someone: People) -> None:
     assert (await someone().says("되돌려줘")).text == KO.say("feedback.nothing")
 
