@@ -75,7 +75,11 @@ async def live(folder: Path, whole: bool) -> None:
     async with AsyncExitStack() as stack:
         if whole:
             settings = Settings(home=folder / "home", turns_per_minute=0)
-            delivery = (await stack.enter_async_context(opened(settings))).delivery(paper)
+            app = await stack.enter_async_context(opened(settings))
+            # Loaded first, so that lives are spent answering, and kills fall where something is at stake.
+            await app.engine.understand("웃긴 영화", this_year=2026)
+            await app.embedder.query("웃긴 영화")
+            delivery = app.delivery(paper)
         else:
             database = await Database.open(f"sqlite+aiosqlite:///{file_of(folder)}")
             stack.push_async_callback(database.close)
@@ -133,6 +137,8 @@ class Verdict:
     turns: int = 0
     done: int = 0
     superseded: int = 0
+    killed_at_work: int = 0
+    """Kills that left a turn taken and not finished, or a message not known to be shown."""
     lost: list[str] = field(default_factory=list)
     handled_twice: list[str] = field(default_factory=list)
     disordered: list[str] = field(default_factory=list)
@@ -246,11 +252,17 @@ class Trial:
         shown = {(line["turn"], line["body"]) for line in self._shown()}
         with closing(sqlite3.connect(copy)) as connection:
             self._examine(connection)
-            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'outbox'").fetchone():
-                due = "SELECT turn_id, body FROM outbox WHERE sent_version < version"
-                for turn_id, body in connection.execute(due):
-                    if (turn_id, mark(body)) in shown:
-                        self.window[turn_id, mark(body)] += 1
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'outbox'").fetchone():
+                return
+            unfinished = "SELECT count(*) FROM inbox WHERE outcome IS NULL"
+            due = connection.execute(
+                "SELECT turn_id, body FROM outbox WHERE sent_version < version"
+            ).fetchall()
+            if due or connection.execute(unfinished).fetchone() != (0,):
+                self.verdict.killed_at_work += 1
+            for turn_id, body in due:
+                if (turn_id, mark(body)) in shown:
+                    self.window[turn_id, mark(body)] += 1
 
     def _examine(self, connection: sqlite3.Connection) -> None:
         for check in ("integrity_check", "foreign_key_check"):

@@ -20,5 +20,6 @@ def test_kills_lose_and_double_nothing(blank: Path, tmp_path: Path) -> None:
     assert (verdict.kills, verdict.turns) >= (KILLS, 150)
     assert verdict.done > verdict.turns / 2
     assert verdict.superseded
+    assert verdict.killed_at_work >= 2
     assert (verdict.lost, verdict.handled_twice, verdict.disordered) == ([], [], [])
     assert (verdict.shown_twice_outside, verdict.broken) == ([], [])

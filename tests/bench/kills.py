@@ -34,7 +34,10 @@ def main() -> None:
         trial = Trial(Path(folder), whole=True, seed=given.seed)
         trial.kill(given.kills, LONGEST)
         verdict = trial.finish()
-    print(f"kills {verdict.kills}, turns {verdict.turns}, in {time.perf_counter() - began:.0f} s")
+    print(
+        f"kills {verdict.kills} ({verdict.killed_at_work} with something in hand), "
+        f"turns {verdict.turns}, in {time.perf_counter() - began:.0f} s"
+    )
     print(f"  answered {verdict.done}, superseded {verdict.superseded}")
     print(f"  lost {len(verdict.lost)}, handled twice or not at all {len(verdict.handled_twice)}")
     print(f"  talks out of order {len(verdict.disordered)}")
