@@ -1,11 +1,11 @@
-"""What the vocabularies are called in a language: the labels on cards, in reasons and in what is searched."""
+"""What vocabularies and items are called in a language: on cards, in reasons and in what is searched."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
 
-from data.item import Domain
+from data.item import Domain, Item
 from data.phrases import Language, Phrases, phrases
 
 
@@ -26,3 +26,8 @@ class Labels:
 @cache
 def labels(language: Language) -> Labels:
     return Labels(phrases(language))
+
+
+def title(item: Item, language: Language) -> str:
+    """What an item is called in a language, or in Korean where it has no other title."""
+    return item.title if language == "ko" or not item.title_en else item.title_en

@@ -8,32 +8,18 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 from data.item import Domain, Item
 from data.phrases import Language, phrases
-from engine.allergies import avoided
+from engine.grounds import Ground, Grounds
 from engine.lexicon import pattern, read
-from engine.quantities import Range
-from engine.ranking import COMMON, Ranked
-from engine.request import FORMS, Exclude, Request
+from engine.request import Request
 from engine.said import Said
-from engine.taste import Taste
 from engine.text import squeeze
-from engine.words import labels
+from engine.words import labels, title
 
-ORDER: Final = (
-    "item", "like", "creator", "person", "hangover", "body", "situations", "effects", "moods", "soupy",
-    "served", "spicy", "ingredient", "diet", "genre", "cuisine", "immersion", "length", "kcal", "years",
-    "meals", "country", "price", "implied", "without", "instead", "liked", "survey",
-)  # fmt: skip
-"""What is worth naming first: the more a wish tells of the day, the earlier."""
-
-
-ALIKE: Final = 0.35
-"""How near to what was liked (`ranking`) a pick must be for the reason to say so, when they share a genre too."""
 WORN: Final = 2
 """How often a sentence is told lately to anyone before another is preferred."""
 VERB_FORMS: Final = ("kind", "one", "do", "when", "while", "past", "done", "try", "start")
@@ -42,8 +28,6 @@ NAMED: Final = 3
 """How many grounds of an item may be named: the first ones, each half as likely as the one before it."""
 LEADS: Final = 0.7
 """How often words stand before a pitch rather than after it."""
-REFUSED: Final = 2
-"""More things not to be eaten than these are a group, such as seafood, that no one of them stands for."""
 KIN: Final = 2
 """How many pairs of letters a pitch and a request must share for that to be more than chance."""
 _SCENE: Final = re.compile(
@@ -51,27 +35,12 @@ _SCENE: Final = re.compile(
     re.I,
 )
 """A clause that sets a scene: two of them in one sentence are one too many."""
-_ANYTHING: Final = pattern(read("dialogue")["intents"]["anything"])
 _CLASHES: Final = {
     f"{field}.{value}": pattern(words)
     for field, values in read("clashes").items()
     for value, words in values.items()
 }
 _STEM: Final = re.compile(r"(?<![가-힣])[가-힣]{2}|\b[a-z]{5}")
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """One thing asked for that an item answers: the key of its words, and the name that fills them."""
-
-    kind: str
-    key: str
-    name: str = ""
-
-    @property
-    def words(self) -> str:
-        """The key of the words that tell it. What a survey told was not said today: it has words of its own."""
-        return f"taste.{self.key.split('.')[0]}" if self.kind == "survey" else self.key
 
 
 class Writer:
@@ -81,18 +50,9 @@ class Writer:
         """`said` is what the person was told lately, `anyone` what anybody was; both grow by what is written."""
         self.language: Language = language
         self.said, self._anyone = said or Said(), anyone or Said()
+        self.grounds: Final = Grounds(language).of
         self._words = phrases(language)
         self._labels = labels(language)
-
-    def grounds(
-        self, ranked: Ranked, request: Request, taste: Taste, known: Mapping[str, Item]
-    ) -> list[Ground]:
-        """What of the request this item answers, what is most worth saying first.
-
-        `known` are items by id that the request or the taste names.
-        """
-        found = sorted(self._grounds(ranked, request, taste, known), key=lambda g: ORDER.index(g.kind))
-        return found or [self._bare(request, ranked.item.domain)]
 
     def reason(self, item: Item, grounds: list[Ground], request: Request, seed: int) -> str:
         """Why it fits: one of the item's pitches, with words for a ground before it or after it."""
@@ -154,7 +114,7 @@ class Writer:
         return tuple(facts)
 
     def title(self, item: Item) -> str:
-        return item.title if self.language == "ko" or not item.title_en else item.title_en
+        return title(item, self.language)
 
     def summary(self, item: Item) -> str:
         return (item.summary if self.language == "ko" else item.summary_en or item.summary) or ""
@@ -184,7 +144,7 @@ class Writer:
             for key, lead, text, told, own, likely in words:
                 said = self.said.times(told)
                 again = min(said, first) if lead else max(said, first)
-                clumsy = not own.isdisjoint(stems) or (lead and _stumbles(text, pitch))
+                clumsy = (not own.isdisjoint(stems)) + (lead and _stumbles(text, pitch))
                 worn = self._is_worn(told) or (worn_pitch and not lead)
                 order = (first, key in clashes, kin, again, clumsy, said, worn, -likely, dice.random())
                 yield order, self._joined(text, pitch) if lead else f"{pitch} {text}", (pitch, told)
@@ -199,121 +159,11 @@ class Writer:
     def _about(self, ground: Ground, item: Item, shape: str) -> Iterator[tuple[str, str]]:
         """The words of a ground for an item, and how they are remembered: whatever fills them."""
         forms = {name: self._words.say(f"form.{item.domain}.{name}") for name in VERB_FORMS}
-        key = ground.words
-        for variant in (
-            *self._words.variants(f"{shape}.{key}"),
-            *self._words.variants(f"{shape}.{item.domain}.{key}"),
-        ):
+        for variant in self._words.variants(f"{shape}.{ground.words}"):
             yield self._words.fill(variant, name=ground.name, **forms), variant
 
     def _joined(self, lead: str, pitch: str) -> str:
         return f"{lead}, {pitch}" if self.language == "ko" else f"{lead}: {pitch}"
-
-    def _grounds(
-        self, ranked: Ranked, request: Request, taste: Taste, known: Mapping[str, Item]
-    ) -> Iterator[Ground]:
-        item, label = ranked.item, self._labels
-        if item.id in request.items:
-            yield Ground("item", "named.item")
-        for liked in request.like:
-            if liked in known:
-                yield Ground("like", "named.like", self.title(known[liked]))
-        if request.unknown:
-            yield Ground("like", "named.unknown", request.unknown)
-        for name in request.creators:
-            if name in item.creators:
-                yield Ground("creator", "named.creator", name)
-        for name in request.people:
-            if name in item.people:
-                heard = "animation" in item.genres
-                yield Ground("person", "named.voice" if heard else "named.person", name)
-        for field, value in ranked.kept:
-            match field:
-                case "situations" | "effects" | "moods" | "immersion" | "meals" | "body" | "served":
-                    yield Ground(field, f"{field}.{value}")
-                case "soupy":
-                    yield Ground("soupy", f"soupy.{'yes' if value == 'True' else 'no'}")
-                case "genres" if value not in FORMS or set(request.genres) <= FORMS:
-                    said = request.genres[0] if value in FORMS else value
-                    yield Ground("genre", "named.genre", label.genre(item.domain, said))
-                case "ingredients":
-                    yield Ground("ingredient", "named.ingredient", value)
-                case "splurge":
-                    yield Ground("price", "price.fancy")
-                case _:
-                    pass
-        if item.cuisine and item.cuisine in request.cuisine:
-            yield Ground("cuisine", "named.cuisine", label.of("cuisine", item.cuisine))
-        if item.country and item.country in request.country:
-            yield Ground("country", "named.country", label.of("country", item.country))
-        if request.spicy:
-            heat = "hot" if (request.spicy.low or 0) >= 1 else "little" if item.spicy else "mild"
-            yield Ground("spicy", f"spicy.{heat}")
-        for diet in request.diet:
-            yield Ground("diet", f"diet.{diet}")
-        if request.price == 1 and item.price == 1:
-            yield Ground("price", "price.cheap")
-        unit = {Domain.BOOK: "pages", Domain.MOVIE: "minutes", Domain.FOOD: "minutes"}[item.domain]
-        for kind, span, key, below, above in (
-            ("years", request.years, "years", "old", "new"),
-            ("length", request.length, unit, "short", "long"),
-            ("kcal", request.kcal, "kcal", "", ""),
-        ):
-            exact = re.search(r"\d", request.text) or None not in (span.low, span.high)
-            if span and (exact or not below or item.domain is Domain.FOOD):
-                yield Ground(kind, f"named.{kind}", self._span(span, key))
-            elif span:
-                yield Ground(kind, f"named.{below if span.low is None else above}")
-        for field in ("moods", "situations", "body"):
-            for value in getattr(request, field):
-                guessed = read("implied").get(field, {}).get(value, {})
-                if value not in getattr(item, field) and any(
-                    _meets(getattr(item, name), wanted) for name, wanted in guessed.items()
-                ):
-                    yield Ground("implied", f"{field}.{value}")
-        refused = [label.of("allergens", allergen) for allergen in request.allergens]
-        refused += [avoided(name, self.language) for name in request.avoid]
-        if len(refused) <= REFUSED:
-            yield from (Ground("without", "without.any", name) for name in refused)
-        for name in () if request.like else self._turned_down(request.exclude, item.domain):
-            yield Ground("instead", "named.instead", name)
-        for liked in reversed(taste.liked):
-            if not request.like and liked in known and ranked.parts.get("taste", 0.0) > ALIKE:
-                shared = set(item.genres) & set(known[liked].genres) - COMMON
-                if liked != item.id and (shared or item.cuisine == known[liked].cuisine is not None):
-                    yield Ground("liked", "taste.liked", self.title(known[liked]))
-                    break
-        survey = taste.wishes.get(item.domain)
-        if survey is not None:
-            for field in ("effects", "moods", "situations"):
-                for value in getattr(survey, field):
-                    if value in getattr(item, field):
-                        yield Ground("survey", f"{field}.{value}", label.of(field, value))
-
-    def _bare(self, request: Request, domain: Domain) -> Ground:
-        """What can be said of a request that no ground was found for: its domain, or that it was left open."""
-        if request.domain:
-            return Ground("domain", f"domain.{domain}")
-        said = _ANYTHING.sub("", request.text).strip()
-        return Ground("asked", "asked.any") if said else Ground("open", "open.any")
-
-    def _turned_down(self, exclude: Exclude, domain: Domain) -> Iterator[str]:
-        yield from exclude.titles
-        yield from (self._labels.genre(domain, genre) for genre in exclude.genres)
-        yield from (self._labels.of("cuisine", value) for value in exclude.cuisine)
-
-    def _span(self, span: Range, unit: str) -> str:
-        if span.low is not None and span.high is not None:
-            key = "decade" if unit == "years" and span.high - span.low == 9 else "between"
-        else:
-            key = "from" if span.low is not None else "to"
-        return self._words.say(f"span.{unit}.{key}", low=span.low, high=span.high)
-
-
-def _meets(has: Any, wanted: Any) -> bool:
-    """Whether a field of an item has one of the values wanted."""
-    one = has if isinstance(has, tuple) else (has,)
-    return not set(one).isdisjoint(wanted if isinstance(wanted, list) else (wanted,))
 
 
 def _stumbles(lead: str, pitch: str) -> bool:

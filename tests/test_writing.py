@@ -17,13 +17,14 @@ from data import item as vocabulary
 from data.item import BOOK_GENRES, GENRES, MOVIE_GENRES, Domain, Item
 from data.phrases import Language, Phrases, phrases
 from engine.candidates import Candidate
+from engine.grounds import Ground
 from engine.quantities import Range
 from engine.ranking import Ranked, rank
 from engine.request import Request
 from engine.said import KEPT, Said
 from engine.taste import Taste
 from engine.words import labels
-from engine.writing import VERB_FORMS, WORN, Ground, Writer
+from engine.writing import VERB_FORMS, WORN, Writer
 
 BOOK, MOVIE, FOOD = Domain.BOOK, Domain.MOVIE, Domain.FOOD
 LANGUAGES: tuple[Language, ...] = ("ko", "en")
