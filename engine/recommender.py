@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
-
-from pydantic import TypeAdapter
+from dataclasses import replace
+from typing import Final
 
 from data.item import Domain, Item
 from data.phrases import Language
@@ -17,8 +14,9 @@ from engine.embedder import Embedder, Vectors
 from engine.group import Strategy, common, gather_for, histories, rank_for, together
 from engine.index import Index, quoted
 from engine.korean import Korean
-from engine.questions import Question, questions
+from engine.questions import questions
 from engine.ranking import Ranked, choose, rank
+from engine.recommendation import Clock, GroupRecommendation, Pick, Recommendation, Trace
 from engine.request import Request
 from engine.said import Said
 from engine.taste import Taste
@@ -31,85 +29,6 @@ CATALOG_SHOWN: Final = 500
 """How many items a grid to choose from may hold."""
 AFFINITY_ITEMS: Final = 30
 """How many liked, and how many disliked, items bear on a choice: the latest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pick:
-    """One recommended item and its words. `score` is 0 to 1, `fit` 1 to 10 for a person to read."""
-
-    id: str
-    domain: Domain
-    title: str
-    score: float
-    fit: int
-    reason: str
-    benefit: str
-    facts: tuple[str, ...] = ()
-    url: str | None = None
-    grounds: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """How an answer came about, for learning from it and for explaining it. Times are milliseconds."""
-
-    policy: str
-    method: int
-    seed: int
-    index_version: int | None
-    candidates: tuple[dict[str, Any], ...]
-    eligible: tuple[str, ...]
-    propensity: tuple[float, ...]
-    stages: dict[str, float]
-    model: str = "embedded"
-    adapter: str | None = None
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Recommendation:
-    """Picks in order; fewer than asked, or none, when no more fit."""
-
-    request: Request
-    picks: tuple[Pick, ...]
-    followups: tuple[Question, ...]
-    trace: Trace
-    loosen: tuple[str, ...] = field(default=())
-    """Rules of the request without any one of which something would fit; only when nothing does."""
-    jointly: bool = False
-    """Whether no one of those rules is enough: all of them have to go, one after the other."""
-    blocked: tuple[str, ...] = ()
-    """Titles that the request named though they break its rules or the person's limits."""
-
-    def to_dict(self) -> dict[str, Any]:
-        whole: dict[str, Any] = _RECOMMENDATION.dump_python(self, mode="json")
-        return whole | {"request": self.request.to_dict()}
-
-
-@dataclass(frozen=True, slots=True)
-class GroupRecommendation(Recommendation):
-    """One list for several people; a pick's `score` is the group's, its `fit` the members' mean.
-
-    Nothing in it tells what one of them likes, feels or must not eat.
-    """
-
-    strategy: Strategy = "average"
-    mean: tuple[float, ...] = ()
-    """For each pick the mean of the members' scores, 0 to 1."""
-    least: tuple[float, ...] = ()
-    """For each pick the score of whoever it suits least; whose it is, nobody is told."""
-    resigned: bool = False
-    """Whether "average_without_misery" found nothing that all can bear, and gave what hurts least."""
-
-    def to_dict(self) -> dict[str, Any]:
-        whole: dict[str, Any] = _GROUP_RECOMMENDATION.dump_python(self, mode="json")
-        return whole | {"request": self.request.to_dict()}
-
-
-_RECOMMENDATION: TypeAdapter[Recommendation] = TypeAdapter(Recommendation)
-_GROUP_RECOMMENDATION: TypeAdapter[GroupRecommendation] = TypeAdapter(GroupRecommendation)
-
 LOOSENED: Final = (
     "genres", "cuisine", "country", "creators", "people", "years", "length", "kcal", "spicy", "price",
     "exclude",
@@ -149,7 +68,7 @@ class Recommender:
         the words keep off it and off what anybody was told, and are added to it. A request without a domain is answered with one
         pick of each domain that has something.
         """
-        clock = _Clock()
+        clock = Clock()
         writer = Writer(language, said, self._told if said else None)
         if request.domain is None:
             return await self._of_each_domain(request, taste, method, seed, writer, clock)
@@ -185,7 +104,7 @@ class Recommender:
         `count` is how many, if not as many as the request says. A group of nobody is one person of whom
         nothing is known. Reasons speak of the request, and of what all members wish.
         """
-        clock = _Clock()
+        clock = Clock()
         tastes = tastes or (Taste(),)
         request = request if count is None else replace(request, count=count)
         limits, domain = together(tastes), request.domain
@@ -284,7 +203,7 @@ class Recommender:
         return await self._understander.allergies(text, listed)
 
     async def _of_each_domain(
-        self, request: Request, taste: Taste, method: Method, seed: int, writer: Writer, clock: _Clock
+        self, request: Request, taste: Taste, method: Method, seed: int, writer: Writer, clock: Clock
     ) -> Recommendation:
         picks: list[Pick] = []
         candidates: list[Candidate] = []
@@ -379,7 +298,7 @@ class Recommender:
 
     def _trace(
         self, method: Method, seed: int, candidates: Sequence[Candidate], ranked: Sequence[Ranked],
-        chosen: Sequence[Ranked], clock: _Clock,
+        chosen: Sequence[Ranked], clock: Clock,
     ) -> Trace:  # fmt: skip
         scores = {r.item.id: r for r in ranked}
         return Trace(
@@ -400,16 +319,3 @@ class Recommender:
             propensity=tuple(r.propensity for r in chosen),
             stages=clock.stages,
         )
-
-
-class _Clock:
-    """Milliseconds a stage."""
-
-    def __init__(self) -> None:
-        self.stages: dict[str, float] = {}
-        self._at = time.perf_counter()
-
-    def stop(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.stages[stage] = round((now - self._at) * 1000, 2)
-        self._at = now

@@ -20,7 +20,7 @@ from data.item import Domain
 from data.phrases import Phrases
 from engine.allergies import avoided
 from engine.questions import refinement
-from engine.recommender import Pick, Recommendation
+from engine.recommendation import Pick, Recommendation
 from engine.request import DEFAULT_COUNT, Exclude, Request
 from engine.said import Said
 from engine.taste import Taste

@@ -29,7 +29,8 @@ from engine.group import (
 )
 from engine.quantities import Range
 from engine.ranking import Ranked
-from engine.recommender import GroupRecommendation, Recommender
+from engine.recommendation import GroupRecommendation
+from engine.recommender import Recommender
 from engine.request import Exclude, Request
 from engine.taste import Taste, taste_of
 

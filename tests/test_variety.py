@@ -11,7 +11,8 @@ import pytest
 
 from data.item import Item
 from data.phrases import Language, phrases
-from engine.recommender import Pick, Recommender
+from engine.recommendation import Pick
+from engine.recommender import Recommender
 from engine.taste import Taste
 from engine.writing import VERB_FORMS
 from handlers.turn import Card

@@ -32,7 +32,8 @@ from bot.settings import Settings
 from data.item import Domain, Item
 from data.phrases import phrases
 from engine.embedder import Vectors
-from engine.recommender import Recommendation, Recommender
+from engine.recommendation import Recommendation
+from engine.recommender import Recommender
 from engine.request import Exclude, Request
 from engine.taste import Taste
 from tests.bench.measures import Served, report

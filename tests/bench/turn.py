@@ -21,7 +21,7 @@ from bot.app import App, opened
 from bot.delivery import Delivery
 from bot.outbox import Outbox
 from bot.settings import Settings
-from engine.recommender import Recommendation
+from engine.recommendation import Recommendation
 from handlers import memory
 from handlers.turn import Chat, Person, Text, Turn
 from tests.bench.baseline import Baseline, Silent, line, texts

@@ -1,0 +1,105 @@
+"""What a recommendation is: picks with their words, next questions, and how it came about."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from data.item import Domain
+from engine.group import Strategy
+from engine.questions import Question
+from engine.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One recommended item and its words. `score` is 0 to 1, `fit` 1 to 10 for a person to read."""
+
+    id: str
+    domain: Domain
+    title: str
+    score: float
+    fit: int
+    reason: str
+    benefit: str
+    facts: tuple[str, ...] = ()
+    url: str | None = None
+    grounds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How an answer came about, for learning from it and for explaining it. Times are milliseconds."""
+
+    policy: str
+    method: int
+    seed: int
+    index_version: int | None
+    candidates: tuple[dict[str, Any], ...]
+    eligible: tuple[str, ...]
+    propensity: tuple[float, ...]
+    stages: dict[str, float]
+    model: str = "embedded"
+    adapter: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """Picks in order; fewer than asked, or none, when no more fit."""
+
+    request: Request
+    picks: tuple[Pick, ...]
+    followups: tuple[Question, ...]
+    trace: Trace
+    loosen: tuple[str, ...] = field(default=())
+    """Rules of the request without any one of which something would fit; only when nothing does."""
+    jointly: bool = False
+    """Whether no one of those rules is enough: all of them have to go, one after the other."""
+    blocked: tuple[str, ...] = ()
+    """Titles that the request named though they break its rules or the person's limits."""
+
+    def to_dict(self) -> dict[str, Any]:
+        whole: dict[str, Any] = _RECOMMENDATION.dump_python(self, mode="json")
+        return whole | {"request": self.request.to_dict()}
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRecommendation(Recommendation):
+    """One list for several people; a pick's `score` is the group's, its `fit` the members' mean.
+
+    Nothing in it tells what one of them likes, feels or must not eat.
+    """
+
+    strategy: Strategy = "average"
+    mean: tuple[float, ...] = ()
+    """For each pick the mean of the members' scores, 0 to 1."""
+    least: tuple[float, ...] = ()
+    """For each pick the score of whoever it suits least; whose it is, nobody is told."""
+    resigned: bool = False
+    """Whether "average_without_misery" found nothing that all can bear, and gave what hurts least."""
+
+    def to_dict(self) -> dict[str, Any]:
+        whole: dict[str, Any] = _GROUP_RECOMMENDATION.dump_python(self, mode="json")
+        return whole | {"request": self.request.to_dict()}
+
+
+_RECOMMENDATION: TypeAdapter[Recommendation] = TypeAdapter(Recommendation)
+_GROUP_RECOMMENDATION: TypeAdapter[GroupRecommendation] = TypeAdapter(GroupRecommendation)
+
+
+class Clock:
+    """Milliseconds a stage."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, float] = {}
+        self._at = time.perf_counter()
+
+    def stop(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.stages[stage] = round((now - self._at) * 1000, 2)
+        self._at = now
