@@ -25,7 +25,7 @@ WORN: Final = 2
 VERB_FORMS: Final = ("kind", "one", "do", "when", "while", "past", "done", "try", "start")
 """What words may be filled with beside a name: how the item's kind is called, and what is done with it."""
 NAMED: Final = 3
-"""How many grounds of an item may be named: the first ones, each half as likely as the one before it."""
+"""How many grounds of an item may be named: the first ones, each a third as likely as the one before it."""
 LEADS: Final = 0.7
 """How often words stand before a pitch rather than after it."""
 KIN: Final = 2
@@ -129,7 +129,7 @@ class Writer:
         """
         asked = _pairs(request.text)
         words = [
-            (ground.key, lead, text, told, _stems(text), dice.random() ** (2**place / weight))
+            (ground.key, lead, text, told, _stems(text), dice.random() ** (3**place / weight))
             for place, ground in enumerate(grounds[:NAMED])
             for lead, weight in ((True, LEADS), (False, 1 - LEADS))
             for text, told in self._about(ground, item, "lead" if lead else "tail")
