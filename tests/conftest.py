@@ -98,7 +98,9 @@ async def stage(built_home: Path, tmp_path_factory: pytest.TempPathFactory) -> A
     home = tmp_path_factory.mktemp("stage") / "home"
     shutil.copytree(built_home, home)
     async with opened(Settings(home=home, turns_per_minute=0)) as app:
-        yield Stage(app)
+        made = Stage(app)
+        made.loop = asyncio.get_running_loop()
+        yield made
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ class Stage:
 
     def __init__(self, app: App, name: str = "test") -> None:
         self.app, self.name = app, name
-        self.loop = asyncio.get_running_loop()
+        self.loop: asyncio.AbstractEventLoop | None = None  # set where tests outside of it play
         self.delivery = app.delivery(self)
         self.shown: dict[str, list[Reply]] = defaultdict(list)
 

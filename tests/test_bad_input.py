@@ -172,6 +172,7 @@ def test_a_forged_press_is_answered_and_breaks_nothing(stage: Stage, data: str) 
         assert answer.text
         assert KO.say("chat.error") not in answer.text
 
+    assert stage.loop is not None
     stage.loop.run_until_complete(press())
 
 
