@@ -282,15 +282,31 @@ class Delivery:
                 await replies.aclose()
 
     async def _enter(self, turn: Turn) -> Room:
-        who = partial(self._who, turn=turn)
-        return self.open_room(turn, *await self._tasks.insist(partial(self._transact, who)))
+        return self.open_room(turn, *await self._tasks.insist(partial(self._met, turn)))
+
+    async def _met(self, turn: Turn) -> tuple[User, dict[str, Any]]:
+        """Who speaks and the talk so far, written only where something of the person is new."""
+        async with self.database.reading() as connection:
+            user = await users.known(connection, **self._person(turn))
+            if user is not None:
+                return user, await self._talk(connection, user, turn)
+        return await self._transact(partial(self._who, turn=turn))
 
     async def _who(self, connection: AsyncConnection, turn: Turn) -> tuple[User, dict[str, Any]]:
-        person, platform = turn.person, self.platform.name
-        user = await users.ensure(
-            connection, platform=platform, platform_id=person.id, name=person.name, locale=person.locale
-        )
-        return user, await sessions.load(connection, user.id, platform, turn.chat.id)
+        user = await users.ensure(connection, **self._person(turn))
+        return user, await self._talk(connection, user, turn)
+
+    async def _talk(self, connection: AsyncConnection, user: User, turn: Turn) -> dict[str, Any]:
+        return await sessions.load(connection, user.id, self.platform.name, turn.chat.id)
+
+    def _person(self, turn: Turn) -> dict[str, str]:
+        person = turn.person
+        return {
+            "platform": self.platform.name,
+            "platform_id": person.id,
+            "name": person.name,
+            "locale": person.locale,
+        }
 
     async def _show(self, turn: Turn, reply: Reply) -> None:
         try:

@@ -16,7 +16,7 @@ from typing import Protocol
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.tasks import Tasks
+from bot.tasks import Tasks, wholly
 from handlers.room import Write
 from handlers.turn import Reply, Turn
 from storage import mail
@@ -93,18 +93,22 @@ class Outbox:
         """Start a sender for each chat that has something due and none at work."""
         while self._woken.is_set():
             self._woken.clear()
-            due = await self.tasks.insist(self._due)
-            for chat_id in dict.fromkeys(outgoing.chat_id for outgoing in due):
+            busy = set(self._sending)
+            by_chat: dict[str, list[Outgoing]] = {}
+            for outgoing in await self.tasks.insist(self._due):
+                by_chat.setdefault(outgoing.chat_id, []).append(outgoing)
+            for chat_id, due in by_chat.items():
                 if chat_id in self._sending:
                     self._sending[chat_id] = True
+                elif chat_id in busy:
+                    self._woken.set()  # its sender ended since: some of this may have been sent
                 else:
                     self._sending[chat_id] = False
-                    self.tasks.spawn(self._send_to(chat_id))
+                    self.tasks.spawn(self._send_to(chat_id, due))
 
-    async def _send_to(self, chat_id: str) -> None:
+    async def _send_to(self, chat_id: str, due: list[Outgoing]) -> None:
         """Send what is due in one chat, always the latest version, until nothing is."""
         failures = 0
-        due = await self.tasks.insist(partial(self._due, chat_id))
         while due:
             try:
                 settled = await self._send(due[0])
@@ -116,8 +120,9 @@ class Outbox:
                 wait = self.tasks.backoff(failures)
             else:
                 self._sending[chat_id] = False
-                # Tried for itself, because sending again would show the message twice.
-                due = await self.tasks.insist(partial(self._settle, settled, chat_id))
+                # Tried for itself, and not given up when it is time to stop, because sending again would
+                # show the message twice.
+                due = await wholly(self.tasks.insist(partial(self._settle, settled, chat_id)))
                 failures = 0
                 continue
             if not await self.tasks.pause(wait):

@@ -5,12 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Select, insert, select
+from sqlalchemy import Select, bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.schema import exposure_items, exposures
+
+_RECENT: Final = (
+    select(exposure_items.c.item_id, exposures.c.created_at)
+    .join(exposures, exposures.c.id == exposure_items.c.exposure_id)
+    .where(exposures.c.user_id == bindparam("user_id"))
+    .order_by(exposures.c.created_at.desc(), exposures.c.id, exposure_items.c.position)
+    .limit(bindparam("most"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +48,16 @@ async def add(
     item_ids: Sequence[str],
     body: Mapping[str, Any],
 ) -> None:
-    await connection.execute(
-        insert(exposures).values(
-            id=exposure_id,
-            user_id=user_id,
-            platform=platform,
-            chat_id=chat_id,
-            domain=domain,
-            body=dict(body),
-            created_at=time.time(),
-        )
-    )
+    whole = {
+        "id": exposure_id,
+        "user_id": user_id,
+        "platform": platform,
+        "chat_id": chat_id,
+        "domain": domain,
+        "body": dict(body),
+        "created_at": time.time(),
+    }
+    await connection.execute(insert(exposures), whole)
     shown = [
         {"exposure_id": exposure_id, "position": position, "item_id": item_id}
         for position, item_id in enumerate(item_ids, start=1)
@@ -79,13 +86,7 @@ async def recent(connection: AsyncConnection, user_id: int, limit: int = 200) ->
 
     What is still on its way counts: a second request must not repeat it.
     """
-    rows = await connection.execute(
-        select(exposure_items.c.item_id, exposures.c.created_at)
-        .join(exposures, exposures.c.id == exposure_items.c.exposure_id)
-        .where(exposures.c.user_id == user_id)
-        .order_by(exposures.c.created_at.desc(), exposures.c.id, exposure_items.c.position)
-        .limit(limit)
-    )
+    rows = await connection.execute(_RECENT, {"user_id": user_id, "most": limit})
     return [(row.item_id, row.created_at) for row in rows]
 
 

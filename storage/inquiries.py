@@ -43,7 +43,7 @@ async def reserve(connection: AsyncConnection) -> int:
     an answer must never reach somebody else."""
     following = cast(cast(meta.c.value, Integer) + 1, Text)
     statement = (
-        insert(connection, meta)
+        insert(connection.dialect.name, meta)
         .values(key=_LAST_NUMBER, value="1")
         .on_conflict_do_update(index_elements=["key"], set_={"value": following})
         .returning(meta.c.value)

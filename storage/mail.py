@@ -8,16 +8,47 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from typing import Any, Final, Literal
 
-from sqlalchemy import case, delete, func, select, update
+from sqlalchemy import Insert, bindparam, case, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
 from storage.database import insert
 from storage.schema import exposures, inbox, outbox
 
 Outcome = Literal["done", "superseded", "failed", "limited"]
 """How a turn ended: answered; not, for a newer one; with an apology; not, for there were too many."""
+
+_FINISH: Final = update(inbox).where(inbox.c.id == bindparam("inbox_id")).values(body="")
+_DUE: Final = (
+    select(
+        outbox.c.id,
+        outbox.c.turn_id,
+        outbox.c.chat_id,
+        outbox.c.slot,
+        outbox.c.body,
+        outbox.c.version,
+        outbox.c.message_id,
+        outbox.c.exposure_id,
+        outbox.c.person_id,
+    )
+    .where(outbox.c.platform == bindparam("of_platform"), outbox.c.sent_version < outbox.c.version)
+    .order_by(outbox.c.seq, outbox.c.id)
+)
+_DUE_IN_CHAT: Final = _DUE.where(outbox.c.chat_id == bindparam("chat"))
+_SETTLE: Final = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("outbox_id"))
+    .values(
+        sent_version=bindparam("shown"),
+        body=case((outbox.c.version == bindparam("shown"), ""), else_=outbox.c.body),
+    )
+)
+_REACHED: Final = update(exposures).where(
+    exposures.c.id == bindparam("exposure"), exposures.c.delivered_at.is_(None)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +71,22 @@ async def take(
     connection: AsyncConnection, *, turn_id: str, platform: str, chat_id: str, person_id: str, body: str
 ) -> int | None:
     """Keep a turn until it is finished: its inbox id, or None when that turn was taken before."""
-    statement = (
-        insert(connection, inbox)
-        .values(
-            turn_id=turn_id,
-            platform=platform,
-            chat_id=chat_id,
-            person_id=person_id,
-            body=body,
-            taken_at=time.time(),
-        )
-        .on_conflict_do_nothing(index_elements=["platform", "turn_id"])
-        .returning(inbox.c.id)
-    )
-    inbox_id: int | None = await connection.scalar(statement)
+    row = {
+        "turn_id": turn_id,
+        "platform": platform,
+        "chat_id": chat_id,
+        "person_id": person_id,
+        "body": body,
+        "taken_at": time.time(),
+    }
+    inbox_id: int | None = await connection.scalar(_take(connection.dialect.name), row)
     return inbox_id
+
+
+@cache
+def _take(dialect: str) -> ReturningInsert[Any]:
+    statement = insert(dialect, inbox)
+    return statement.on_conflict_do_nothing(index_elements=["platform", "turn_id"]).returning(inbox.c.id)
 
 
 async def unfinished(connection: AsyncConnection, platform: str) -> list[tuple[int, str]]:
@@ -69,9 +101,8 @@ async def unfinished(connection: AsyncConnection, platform: str) -> list[tuple[i
 
 async def finish(connection: AsyncConnection, inbox_id: int, outcome: Outcome) -> None:
     """The turn is over, and what was said in it is forgotten; its id stays known."""
-    await connection.execute(
-        update(inbox).where(inbox.c.id == inbox_id).values(outcome=outcome, body="", finished_at=time.time())
-    )
+    over = {"inbox_id": inbox_id, "outcome": outcome, "finished_at": time.time()}
+    await connection.execute(_FINISH, over)
 
 
 async def post(
@@ -86,57 +117,40 @@ async def post(
     person_id: str = "",
 ) -> None:
     """Let `body` be what the slot of that chat shows next, in place of a version not sent yet."""
-    seq = select(func.coalesce(func.max(outbox.c.seq), 0) + 1).scalar_subquery()
     content = {
         "turn_id": turn_id,
         "body": body,
         "exposure_id": exposure_id,
         "person_id": person_id,
-        "seq": seq,
         "posted_at": time.time(),
     }
-    statement = insert(connection, outbox).values(
-        platform=platform, chat_id=chat_id, slot=slot, version=1, sent_version=0, **content
-    )
-    await connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["platform", "chat_id", "slot"],
-            set_={**content, "version": outbox.c.version + 1, "problem": None},
-        )
+    row = {"platform": platform, "chat_id": chat_id, "slot": slot, "version": 1, "sent_version": 0}
+    await connection.execute(_post(connection.dialect.name, tuple(content)), row | content)
+
+
+@cache
+def _post(dialect: str, content: tuple[str, ...]) -> Insert:
+    seq = select(func.coalesce(func.max(outbox.c.seq), 0) + 1).scalar_subquery()
+    statement = insert(dialect, outbox).values(seq=seq)
+    newer = {name: statement.excluded[name] for name in (*content, "seq")}
+    return statement.on_conflict_do_update(
+        index_elements=["platform", "chat_id", "slot"],
+        set_={**newer, "version": outbox.c.version + 1, "problem": None},
     )
 
 
 async def due(connection: AsyncConnection, platform: str, chat_id: str | None = None) -> list[Outgoing]:
     """What is to be shown, of one chat or of all, in the order of the latest posts."""
-    query = (
-        select(
-            outbox.c.id,
-            outbox.c.turn_id,
-            outbox.c.chat_id,
-            outbox.c.slot,
-            outbox.c.body,
-            outbox.c.version,
-            outbox.c.message_id,
-            outbox.c.exposure_id,
-            outbox.c.person_id,
-        )
-        .where(outbox.c.platform == platform, outbox.c.sent_version < outbox.c.version)
-        .order_by(outbox.c.seq, outbox.c.id)
-    )
-    if chat_id is not None:
-        query = query.where(outbox.c.chat_id == chat_id)
-    return [Outgoing(*row) for row in await connection.execute(query)]
+    query = _DUE if chat_id is None else _DUE_IN_CHAT
+    rows = await connection.execute(query, {"of_platform": platform, "chat": chat_id})
+    return [Outgoing(*row) for row in rows]
 
 
 async def sent(connection: AsyncConnection, outgoing: Outgoing, message_id: str, at: float) -> None:
     """That version was shown as `message_id`, and the exposure in it has reached the person."""
     await _settle(connection, outgoing, message_id=message_id)
     if outgoing.exposure_id is not None:
-        await connection.execute(
-            update(exposures)
-            .where(exposures.c.id == outgoing.exposure_id, exposures.c.delivered_at.is_(None))
-            .values(delivered_at=at)
-        )
+        await connection.execute(_REACHED, {"exposure": outgoing.exposure_id, "delivered_at": at})
 
 
 async def undeliverable(connection: AsyncConnection, outgoing: Outgoing, reason: str) -> None:
@@ -146,12 +160,8 @@ async def undeliverable(connection: AsyncConnection, outgoing: Outgoing, reason:
 
 async def _settle(connection: AsyncConnection, outgoing: Outgoing, **learnt: str) -> None:
     """Nothing is left to do with that version, whose body goes unless a newer one waits in its place."""
-    body = case((outbox.c.version == outgoing.version, ""), else_=outbox.c.body)
-    await connection.execute(
-        update(outbox)
-        .where(outbox.c.id == outgoing.id)
-        .values(sent_version=outgoing.version, body=body, **learnt)
-    )
+    settled = {"outbox_id": outgoing.id, "shown": outgoing.version}
+    await connection.execute(_SETTLE, settled | learnt)
 
 
 async def purge(connection: AsyncConnection, before: float) -> int:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import upsert_rows
 from storage.schema import personas
+
+_OF: Final = select(personas.c.corrections, personas.c.frozen_at).where(
+    personas.c.user_id == bindparam("user_id")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +28,7 @@ class Persona:
 
 
 async def get(connection: AsyncConnection, user_id: int) -> Persona:
-    row = (
-        await connection.execute(
-            select(personas.c.corrections, personas.c.frozen_at).where(personas.c.user_id == user_id)
-        )
-    ).one_or_none()
+    row = (await connection.execute(_OF, {"user_id": user_id})).one_or_none()
     return Persona(row.corrections, row.frozen_at) if row else Persona()
 
 

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import upsert_rows
 from storage.schema import sessions, users
 
+_OF: Final = (
+    sessions.c.user_id == bindparam("user"),
+    sessions.c.platform == bindparam("of_platform"),
+    sessions.c.chat_id == bindparam("chat"),
+)
+_STATE: Final = select(sessions.c.state).where(*_OF)
+_DELETE: Final = delete(sessions).where(*_OF)
+
 
 async def load(connection: AsyncConnection, user_id: int, platform: str, chat_id: str) -> dict[str, Any]:
     """The state last saved, or an empty one."""
-    state: dict[str, Any] | None = await connection.scalar(
-        select(sessions.c.state).where(*_of(user_id, platform, chat_id))
-    )
+    of = {"user": user_id, "of_platform": platform, "chat": chat_id}
+    state: dict[str, Any] | None = await connection.scalar(_STATE, of)
     return state or {}
 
 
@@ -26,7 +33,7 @@ async def save(
 ) -> None:
     """Let `state` be the state; an empty one leaves no row, so that a forgotten person has none."""
     if not state:
-        await connection.execute(delete(sessions).where(*_of(user_id, platform, chat_id)))
+        await connection.execute(_DELETE, {"user": user_id, "of_platform": platform, "chat": chat_id})
         return
     row = {"user_id": user_id, "platform": platform, "chat_id": chat_id}
     await upsert_rows(connection, sessions, [{**row, "state": dict(state), "updated_at": time.time()}])
@@ -39,7 +46,3 @@ async def purge_guests(connection: AsyncConnection, before: float) -> int:
         delete(sessions).where(sessions.c.user_id.in_(guests), sessions.c.updated_at < before)
     )
     return gone.rowcount
-
-
-def _of(user_id: int, platform: str, chat_id: str) -> tuple[ColumnElement[bool], ...]:
-    return sessions.c.user_id == user_id, sessions.c.platform == platform, sessions.c.chat_id == chat_id

@@ -1,10 +1,11 @@
-"""SQLite behind SQLAlchemy: its pragmas, its BEGIN, and one thread switch a statement.
+"""SQLite behind SQLAlchemy: its pragmas, its BEGIN, and at most one thread switch a statement.
 
 Knows no table.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -32,12 +33,12 @@ T = TypeVar("T")
 
 def reading_engine(url: URL, connections: int) -> AsyncEngine:
     """Connections that cannot write and see one state for as long as they are held."""
-    return _engine(url, "BEGIN", (*_PRAGMAS, "PRAGMA query_only = ON"), connections)
+    return _engine(url, "BEGIN", (*_PRAGMAS, "PRAGMA query_only = ON"), connections, only_reads=True)
 
 
 def writing_engine(url: URL) -> AsyncEngine:
     """The one connection that writes."""
-    return _engine(url, "BEGIN IMMEDIATE", _PRAGMAS, 1)
+    return _engine(url, "BEGIN IMMEDIATE", _PRAGMAS, 1, only_reads=False)
 
 
 class _Cursor:
@@ -61,10 +62,12 @@ class _Cursor:
         return self
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        await self._connection.run(partial(self._run, "execute", sql, parameters))
+        await self._connection.run(partial(self._run, "execute", self._connection.begun(), sql, parameters))
 
     async def executemany(self, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
-        await self._connection.run(partial(self._run, "executemany", sql, parameters))
+        await self._connection.run(
+            partial(self._run, "executemany", self._connection.begun(), sql, parameters)
+        )
 
     async def fetchall(self) -> list[Any]:
         if self._unread is not None:
@@ -83,7 +86,9 @@ class _Cursor:
         if self._unread is not None:
             await self._connection.run(self._unread.close)
 
-    def _run(self, method: str, sql: str, parameters: Sequence[Any]) -> None:
+    def _run(self, method: str, begin: str, sql: str, parameters: Sequence[Any]) -> None:
+        if begin:
+            self._connection._conn.execute(begin)
         cursor: sqlite3.Cursor = getattr(self._connection._conn, method)(sql, parameters)
         self._rows = cursor.fetchmany(FIRST_ROWS) if cursor.description else []
         self.description, self.rowcount, self.lastrowid = (
@@ -98,8 +103,42 @@ class _Cursor:
 
 
 class _Connection(aiosqlite.Connection):
+    """A connection that begins a transaction together with its first statement, and ends one that only read
+    without waiting for that."""
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection], only_reads: bool) -> None:
+        super().__init__(connector, iter_chunk_size=64)
+        self._thread.daemon = True  # as SQLAlchemy does with those it makes
+        self._only_reads = only_reads
+        self._begin = ""
+
     def cursor(self) -> _Cursor:  # type: ignore[override]
         return _Cursor(self)
+
+    def begin_with(self, statement: str) -> None:
+        """Run `statement` before the next one."""
+        self._begin = statement
+
+    def begun(self) -> str:
+        """What is to be run before the statement at hand, and never again."""
+        begin, self._begin = self._begin, ""
+        return begin
+
+    async def commit(self) -> None:
+        if not self.begun():
+            await super().commit()
+
+    async def rollback(self) -> None:
+        if self.begun():
+            return
+        if self._only_reads:
+            self._tx.put_nowait((None, self._conn.rollback))
+        else:
+            await super().rollback()
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        # A close that is cancelled stops the thread twice, and the thread answers only the first.
+        return super().stop() if self._running else None
 
     async def run(self, work: Callable[[], T]) -> T:
         """The result of `work`, done in this connection's thread."""
@@ -107,13 +146,12 @@ class _Connection(aiosqlite.Connection):
         return result
 
 
-def _connect(*args: Any, **kwargs: Any) -> _Connection:
-    connection = _Connection(partial(sqlite3.connect, *args, **kwargs), iter_chunk_size=64)
-    connection._thread.daemon = True  # as SQLAlchemy does with those it makes
-    return connection
+def _engine(
+    url: URL, begin: str, pragmas: tuple[str, ...], connections: int, *, only_reads: bool
+) -> AsyncEngine:
+    def connect(*args: Any, **kwargs: Any) -> _Connection:
+        return _Connection(partial(sqlite3.connect, *args, **kwargs), only_reads)
 
-
-def _engine(url: URL, begin: str, pragmas: tuple[str, ...], connections: int) -> AsyncEngine:
     engine = create_async_engine(
         url,
         # A statement's parameters are what people said: they stay out of error messages and logs.
@@ -124,7 +162,7 @@ def _engine(url: URL, begin: str, pragmas: tuple[str, ...], connections: int) ->
             # The driver must leave BEGIN to us: its own is deferred, and fails when a reader turns writer.
             "isolation_level": None,
             "timeout": BUSY_TIMEOUT / 1000,
-            "async_creator_fn": _connect,
+            "async_creator_fn": connect,
         },
     )
     _begin_with(engine.sync_engine, begin, pragmas)
@@ -147,4 +185,5 @@ def _begin_with(engine: Engine, begin: str, pragmas: tuple[str, ...]) -> None:
 
     @event.listens_for(engine, "begin")
     def _began(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        driver: Any = connection.connection.driver_connection
+        driver.begin_with(begin)

@@ -5,13 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import upsert_rows
 from storage.schema import surveys, taste_events
+
+_EVENTS: Final = (
+    select(
+        taste_events.c.item_id,
+        taste_events.c.kind,
+        taste_events.c.exposure_id,
+        taste_events.c.position,
+        taste_events.c.at,
+    )
+    .where(taste_events.c.user_id == bindparam("user_id"))
+    .order_by(taste_events.c.at, taste_events.c.id)
+)
+_ANSWERS: Final = select(surveys.c.domain, surveys.c.answers).where(surveys.c.user_id == bindparam("user_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +66,7 @@ async def record(
 
 async def events(connection: AsyncConnection, user_id: int) -> list[Event]:
     """All that the person did, oldest first."""
-    rows = await connection.execute(
-        select(
-            taste_events.c.item_id,
-            taste_events.c.kind,
-            taste_events.c.exposure_id,
-            taste_events.c.position,
-            taste_events.c.at,
-        )
-        .where(taste_events.c.user_id == user_id)
-        .order_by(taste_events.c.at, taste_events.c.id)
-    )
-    return [Event(*row) for row in rows]
+    return [Event(*row) for row in await connection.execute(_EVENTS, {"user_id": user_id})]
 
 
 async def withdraw(connection: AsyncConnection, user_id: int, item_id: str, kind: str) -> bool:
@@ -93,7 +95,5 @@ async def save_answers(
 
 async def answers(connection: AsyncConnection, user_id: int) -> dict[str, dict[str, Any]]:
     """The surveys answered so far, by domain."""
-    rows = await connection.execute(
-        select(surveys.c.domain, surveys.c.answers).where(surveys.c.user_id == user_id)
-    )
+    rows = await connection.execute(_ANSWERS, {"user_id": user_id})
     return {row.domain: row.answers for row in rows}

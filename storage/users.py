@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import cache
+from typing import Any, Final, Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
 from storage.database import insert
 from storage.schema import users
@@ -44,33 +46,56 @@ _USER = (
 )
 
 
+_OF_PLATFORM: Final = select(*_USER).where(
+    users.c.platform == bindparam("platform"), users.c.platform_id == bindparam("platform_id")
+)
+_SAME: Final = select(users.c.id).where(
+    users.c.id == bindparam("user_id"), users.c.created_at == bindparam("met_at")
+)
+
+
+async def known(
+    connection: AsyncConnection, *, platform: str, platform_id: str, name: str, locale: str
+) -> User | None:
+    """The user of that platform id, or None when there is none, or one of another name or locale; an empty
+    name or locale is that of anyone."""
+    found = await connection.execute(_OF_PLATFORM, {"platform": platform, "platform_id": platform_id})
+    row = found.one_or_none()
+    if row is None or name not in ("", row.name) or locale not in ("", row.locale):
+        return None
+    return User(*row)
+
+
 async def ensure(
     connection: AsyncConnection, *, platform: str, platform_id: str, name: str, locale: str
 ) -> User:
     """The user of that platform id, made if new; an empty name or locale leaves the one known."""
-    known = select(*_USER).where(users.c.platform == platform, users.c.platform_id == platform_id)
-    row = (await connection.execute(known)).one_or_none()
-    if row is not None and name in ("", row.name) and locale in ("", row.locale):
-        return User(*row)
-    name, locale = name or (row.name if row else ""), locale or (row.locale if row else "")
-    statement = insert(connection, users).values(
-        platform=platform,
-        platform_id=platform_id,
-        name=name,
-        locale=locale,
-        guest=False,
-        created_at=time.time(),
-    )
-    written = statement.on_conflict_do_update(
-        index_elements=["platform", "platform_id"], set_={"name": name, "locale": locale}
-    ).returning(*_USER)
-    return User(*(await connection.execute(written)).one())
+    row = {
+        "platform": platform,
+        "platform_id": platform_id,
+        "name": name,
+        "locale": locale,
+        "guest": False,
+        "created_at": time.time(),
+    }
+    return User(*(await connection.execute(_ensure(connection.dialect.name), row)).one())
+
+
+@cache
+def _ensure(dialect: str) -> ReturningInsert[Any]:
+    statement = insert(dialect, users)
+    told = {
+        name: func.coalesce(func.nullif(statement.excluded[name], ""), users.c[name])
+        for name in ("name", "locale")
+    }
+    key = ["platform", "platform_id"]
+    return statement.on_conflict_do_update(index_elements=key, set_=told).returning(*_USER)
 
 
 async def stands(connection: AsyncConnection, user: User) -> bool:
     """Whether the person is still remembered, and has not been forgotten and met anew."""
-    same = users.c.id == user.id, users.c.created_at == user.created_at
-    return await connection.scalar(select(users.c.id).where(*same)) is not None
+    same = {"user_id": user.id, "met_at": user.created_at}
+    return await connection.scalar(_SAME, same) is not None
 
 
 async def set_language(connection: AsyncConnection, user_id: int, language: Language | None) -> None:

@@ -224,6 +224,17 @@ async def test_a_writer_cancelled_in_a_statement_gives_up_its_lock(
     other.close()
 
 
+async def test_a_close_that_is_forced_meanwhile_ends(database: Database) -> None:
+    async with database.reading() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        closing = asyncio.create_task(driver.close())
+        await asyncio.sleep(0)
+        driver.stop()
+        async with asyncio.timeout(5):
+            await closing
+
+
 async def test_readers_do_not_wait_for_the_writer(database: Database) -> None:
     async with database.writing() as writer:
         await items.set_value(writer, "x", "1")
