@@ -62,6 +62,7 @@ class App:
             self._room,
             is_stop=router.is_stop,
             heed=self._heed,
+            expect=self._expect,
             is_urgent=router.is_urgent,
             apology=lambda room: Reply(text=room.words.say("chat.error")),
             per_minute=self._per_minute(platform),
@@ -83,6 +84,10 @@ class App:
             await self.ready()
         async for reply in router.handle(turn, room):
             yield reply
+
+    def _expect(self, turn: Turn) -> None:
+        if (text := router.expected(turn)) is not None:
+            self.engine.expect(text)
 
     async def _heed(self, turn: Turn, room: Room) -> None:
         await self.ready()

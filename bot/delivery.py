@@ -92,7 +92,8 @@ class Delivery:
     wait, and `is_urgent` one that is answered whatever is asked after it. `apology` says that a turn failed,
     and `withdrawal`, if given, what an interim reply becomes whose turn was superseded. `heed`, if given, says
     nothing, but keeps what a superseded turn told besides asking: it gets a room of its own, and what it leaves
-    there is stored in place of what the answer left when it was cut off. Of one person no more than
+    there is stored in place of what the answer left when it was cut off. `expect`, if given, hears of a turn that
+    is to be handled while it is being stored, to begin with what takes long. Of one person no more than
     `per_minute` turns are handled, None being any number; `slow_down` is what the others get, once a minute.
     `retry_first` is in seconds.
     """
@@ -106,6 +107,7 @@ class Delivery:
     apology: Callable[[Room], Reply]
     withdrawal: Callable[[Room], Reply] | None = None
     heed: Callable[[Turn, Room], Awaitable[None]] | None = None
+    expect: Callable[[Turn], None] | None = None
     per_minute: int | None = None
     slow_down: Callable[[Room], Reply] | None = None
     is_urgent: Callable[[Turn], bool] = lambda turn: False
@@ -171,6 +173,8 @@ class Delivery:
             if inbox_id is None:
                 return False
             handled = self._in_pace(turn)
+            if handled and self.expect is not None:
+                self.expect(turn)
             told = not handled and await self._turn_away(connection, inbox_id, turn)
         # Nothing is awaited since the commit: turns are scheduled in the order of the inbox.
         if handled:
@@ -325,11 +329,9 @@ class Delivery:
         async with self.database.writing() as connection:
             if room is not None and not await users.stands(connection, room.user):
                 outcome, room = "superseded", None
-            writes = room.writes if room is not None and outcome != "failed" else []
-            for write in writes:
-                await write(connection)
-            known = room is not None and (not writes or await users.stands(connection, room.user))
-            if room is not None and known and outcome != "failed":
+            if room is not None and outcome != "failed":
+                for write in room.writes:
+                    await write(connection)
                 await sessions.save(connection, room.user.id, self.platform.name, turn.chat.id, room.session)
             for reply in taken.final if outcome == "done" else self._parting(taken, outcome):
                 await post(connection, turn, reply)

@@ -6,7 +6,7 @@ Knows the index and what is wanted; does not judge how well a candidate fits (`r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -47,6 +47,12 @@ class Candidate:
         return sum(1.0 / (RRF_K + place) for place in self.places.values())
 
 
+def hidden(request: Request, taste: Taste) -> set[str]:
+    """The ids of what is not to be shown, whatever rules it keeps."""
+    known = () if request.items else (*taste.seen, *taste.disliked)
+    return {*taste.limited(request).exclude.items, *taste.never, *request.like, *known}
+
+
 def rules(request: Request, taste: Taste) -> str:
     """What every pick must keep, as a filter of the index: nothing that breaks it is ever a candidate.
 
@@ -85,14 +91,6 @@ def rules(request: Request, taste: Taste) -> str:
         if values:
             clauses.append(f"({name} IS NULL OR {name} NOT IN ({_list(values)}))")
     clauses += [f"NOT contains(title, {quoted(title)})" for title in out.titles]
-    hidden = {
-        *out.items,
-        *taste.never,
-        *wanted.like,
-        *(() if wanted.items else (*taste.seen, *taste.disliked)),
-    }
-    if hidden:
-        clauses.append(f"id NOT IN ({_list(sorted(hidden))})")
     return " AND ".join(clauses)
 
 
@@ -100,21 +98,23 @@ async def gather(
     index: Index, embedder: Embedder, request: Request, taste: Taste, method: Method
 ) -> list[Candidate]:
     """The candidates of all sources, fused by rank, best first."""
-    where = rules(request, taste)
+    where, out = rules(request, taste), hidden(request, taste)
     words = " ".join((request.text, *request.ingredients))
-    sources: dict[str, list[Hit]] = {}
-    nearest, worded, kept = await asyncio.gather(
-        _nearest(index, embedder, request, taste, method, where),
-        index.worded(words, where, POOL),
-        _wished(index, request, where),
+    scope = index.scope(where, out)
+    query, worded, kept, _ = await asyncio.gather(
+        _query_vector(index, embedder, request, taste, method),
+        scope.worded(words, POOL),
+        _wished(index, request, where, out),
+        scope.look_up(),
     )
-    sources.update(vector=nearest, words=worded, wishes=kept)
+    sources = {"vector": await scope.nearest(query, POOL), "words": worded, "wishes": kept}
     liked = await index.get(request.like)
     for number, hit in enumerate(liked.values()):
-        sources[f"like{number}"] = await index.nearest(hit.vector, where, POOL)
+        sources[f"like{number}"] = await scope.nearest(hit.vector, POOL)
     if request.items:
         named = f"id IN ({_list(request.items)})"
-        sources["named"] = await index.keeping(f"{where} AND {named}" if where else named, len(request.items))
+        whole = index.scope(f"{where} AND {named}" if where else named, out)
+        sources["named"] = await whole.all(len(request.items))
     return fuse(sources, (*taste.avoid, *request.avoid))
 
 
@@ -152,15 +152,7 @@ async def _query_vector(
     return np.asarray(whole / norm if norm else whole, dtype=np.float32)
 
 
-async def _nearest(
-    index: Index, embedder: Embedder, request: Request, taste: Taste, method: Method, where: str
-) -> list[Hit]:
-    """The nearest to a query; a request without words has none, and the zero vector has no direction."""
-    query = await _query_vector(index, embedder, request, taste, method)
-    return await index.nearest(query, where, POOL) if query.any() else []
-
-
-async def _wished(index: Index, request: Request, where: str) -> list[Hit]:
+async def _wished(index: Index, request: Request, where: str, out: Collection[str]) -> list[Hit]:
     """What keeps the rules and every wish at once: at scale the other sources may not reach it.
 
     For a request that says nothing but rules, what keeps those.
@@ -174,7 +166,7 @@ async def _wished(index: Index, request: Request, where: str) -> list[Hit]:
         clauses.append(f"soupy = {str(request.soupy).lower()}")
     if request.text and len(clauses) == (1 if where else 0):
         return []
-    hits = await index.keeping(" AND ".join(clauses), POOL)
+    hits = await index.scope(" AND ".join(clauses), out).all(POOL)
     return sorted(hits, key=lambda hit: hit.item.id)
 
 

@@ -12,7 +12,7 @@ import os
 import sys
 import types
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,10 +41,12 @@ FORMAT = 3
 """Raised whenever what is indexed of an item changes (rows, texts, names): then an older index is out of date."""
 INDEX_FROM = 256
 """Rows from which scalar indexes pay; below, a scan is faster than reading them (`docs/log.md`)."""
-BRUTE_FORCE_UP_TO = 20_000
-"""Rows up to which exact vector search is fast enough to need no vector index (10 ms at 10,000)."""
+EXACT_UP_TO = 20_000
+"""Rows up to which all vectors are held in memory and compared; above, a vector index of LanceDB's searches."""
 HELD = 20_000
 """Rows kept in memory once read: searches then answer with ids alone, in a third of the time (`docs/log.md`)."""
+RULES_HELD = 256
+"""Rules of which is remembered what keeps them: most requests of a day share a few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class Index:
             progress("fields")
             if len(items) >= INDEX_FROM:
                 await _index_fields(table)
-            if len(items) > BRUTE_FORCE_UP_TO:
+            if len(items) > EXACT_UP_TO:
                 progress("vectors")
                 await _index_vectors(table)
             progress("names")
@@ -119,17 +121,17 @@ class Index:
         connection = await self._connected()
         try:
             table = await connection.open_table(_items_table(version))
-            await table.count_rows()
             # every way of searching once: a broken index often shows in one of them only
             await table.query().limit(1).to_list()
             await table.query().nearest_to_text(_match("확인")).limit(1).to_list()
             await table.query().nearest_to([0.0] * (self.dimensions - 1) + [1.0]).limit(1).to_list()
+            opened = await _Version.open(table, self.dimensions)
             names = await (await connection.open_table(_names_table(version))).query().to_list()
         except (OSError, RuntimeError, ValueError) as error:
             raise EngineError(
                 f"The index version {version} in {self.uri} cannot be read: run `oneulmwo index`."
             ) from error
-        self._version, self.names, self.version = _Version(table), Names(map(_name, names)), version
+        self._version, self.names, self.version = opened, Names(map(_name, names)), version
 
     async def drop(self, version: int) -> None:
         """Remove a version that nobody searches any more; one that is not there is no error."""
@@ -140,25 +142,9 @@ class Index:
     async def count(self) -> int:
         return await self._searched().table.count_rows()
 
-    async def nearest(self, vector: Vectors, where: str, limit: int) -> list[Hit]:
-        """The items nearest to a vector among those that keep the rule, nearest first."""
-        version = self._searched()
-        query = version.table.query().nearest_to(vector).distance_type("cosine")
-        return await version.found(query, where, limit, "_distance")
-
-    async def worded(self, text: str, where: str, limit: int) -> list[Hit]:
-        """The items whose words match the text best among those that keep the rule, best first."""
-        if len(text) < 2:
-            return []  # n-grams of two or more find nothing for a single syllable
-        version = self._searched()
-        return await version.found(
-            version.table.query().nearest_to_text(_match(text)), where, limit, "_score"
-        )
-
-    async def keeping(self, where: str, limit: int) -> list[Hit]:
-        """Items that keep the rule, in no order."""
-        version = self._searched()
-        return await version.found(version.table.query(), where, limit)
+    def scope(self, where: str, without: Collection[str] = ()) -> Scope:
+        """The items that keep a rule, a condition of LanceDB's SQL, without those ids: to be searched."""
+        return Scope(self._searched(), where, frozenset(without))
 
     async def get(self, ids: Sequence[str]) -> dict[str, Hit]:
         """These items by id, without those that the index does not hold."""
@@ -170,15 +156,89 @@ class Index:
         return self._version
 
 
-class _Version:
-    """One version's rows: those read before are held in memory, so that a search need only bring ids.
+class Scope:
+    """The items of one version that keep a rule: whoever begins a search with a version ends it with that version."""
 
-    Whoever begins a search with a version ends it with that version.
+    def __init__(self, version: _Version, where: str, without: frozenset[str]) -> None:
+        self._version, self._where, self._without = version, where, without
+
+    async def look_up(self) -> None:
+        """Find out what keeps the rule, so that `nearest` need not wait for it."""
+        await self._version.keeping(self._where)
+
+    async def nearest(self, vector: Vectors, limit: int) -> list[Hit]:
+        """The items nearest to a vector by cosine, nearest first; none to one that points nowhere."""
+        if not vector.any():
+            return []
+        if self._version.vectors is None:
+            query = self._version.table.query().nearest_to(vector).distance_type("cosine")
+            return await self._found(query, limit, "_distance")
+        places = await self._places()
+        best = np.argsort(-(self._version.vectors[places] @ vector), kind="stable")[:limit]
+        return await self._version.hits([self._version.ids[places[n]] for n in best])
+
+    async def worded(self, text: str, limit: int) -> list[Hit]:
+        """The items whose words match a text best, best first."""
+        if len(text) < 2:
+            return []  # n-grams of two or more find nothing for a single syllable
+        return await self._found(self._version.table.query().nearest_to_text(_match(text)), limit, "_score")
+
+    async def all(self, limit: int) -> list[Hit]:
+        """The items, in no order."""
+        if self._version.vectors is None:
+            return await self._found(self._version.table.query(), limit)
+        return await self._version.hits([self._version.ids[n] for n in (await self._places())[:limit]])
+
+    async def _places(self) -> list[int]:
+        version = self._version
+        return [n for n in await version.keeping(self._where) if version.ids[n] not in self._without]
+
+    async def _found(self, query: Any, limit: int, *scores: str) -> list[Hit]:
+        """What a query finds, in its order. `scores` are the columns that it orders by."""
+        clauses = [self._where] if self._where else []
+        if self._without:
+            clauses.append(f"id NOT IN ({', '.join(map(quoted, sorted(self._without)))})")
+        query = query.where(" AND ".join(clauses)) if clauses else query
+        rows = await query.select(["id", *scores]).limit(limit).to_arrow()
+        return await self._version.hits(rows.column("id").to_pylist())
+
+
+class _Version:
+    """One version's rows, which never change: those read before are held in memory, and a search brings ids.
+
+    Of one with at most `EXACT_UP_TO` rows all vectors are held from the beginning, shape (rows, dimensions),
+    that of `ids[n]` in row n, and so is what keeps the rules that were asked lately; of a larger one they
+    are None.
     """
 
-    def __init__(self, table: AsyncTable) -> None:
+    def __init__(self, table: AsyncTable, ids: Sequence[str], vectors: Vectors | None) -> None:
         self.table = table
+        self.ids = ids
+        self.vectors = vectors
+        self._places = {item: place for place, item in enumerate(ids)}
+        self._keeping: OrderedDict[str, list[int]] = OrderedDict()
         self._held: OrderedDict[str, Hit] = OrderedDict()
+
+    @classmethod
+    async def open(cls, table: AsyncTable, dimensions: int) -> _Version:
+        if await table.count_rows() > EXACT_UP_TO:
+            return cls(table, (), None)
+        rows = await table.query().select(["id", "vector"]).to_arrow()
+        flat = rows.column("vector").combine_chunks().flatten().to_numpy()
+        return cls(table, rows.column("id").to_pylist(), flat.reshape(-1, dimensions))
+
+    async def keeping(self, where: str) -> Sequence[int]:
+        """The rows of `vectors` that keep a rule."""
+        if not where or not self.ids:
+            return range(len(self.ids))
+        if where not in self._keeping:
+            query = self.table.query().where(where).select(["id"]).limit(len(self.ids))
+            found = (await query.to_arrow()).column("id").to_pylist()
+            self._keeping[where] = [self._places[item] for item in found]
+            if len(self._keeping) > RULES_HELD:
+                self._keeping.popitem(last=False)
+        self._keeping.move_to_end(where)
+        return self._keeping[where]
 
     async def get(self, ids: Sequence[str]) -> dict[str, Hit]:
         wanted = list(dict.fromkeys(ids))
@@ -195,13 +255,8 @@ class _Version:
             self._held.popitem(last=False)
         return found
 
-    async def found(self, query: Any, where: str, limit: int, *scores: str) -> list[Hit]:
-        """What a query finds, in its order. `scores` are the columns that it orders by."""
-        query = query.where(where) if where else query
-        rows = await query.select(["id", *scores]).limit(limit).to_arrow()
-        ids = rows.column("id").to_pylist()
-        hits = await self.get(ids)
-        return [hits[item] for item in ids if item in hits]
+    async def hits(self, ids: Sequence[str]) -> list[Hit]:
+        return list((await self.get(ids)).values())
 
 
 def _match(text: str) -> Any:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 from engine.korean import Morpheme
@@ -63,8 +64,11 @@ def _word(word: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    """`begins` holds how its words begin: a text without any of that need not be searched for them."""
+
     field: str
     value: str
+    begins: frozenset[str]
     words: re.Pattern[str]
     morphemes: frozenset[tuple[str, str]]
     cancels: re.Pattern[str] | None
@@ -81,7 +85,11 @@ class Lexicon:
     def find(self, text: str, morphemes: Sequence[Morpheme] = ()) -> list[Match]:
         """Every match in `text`, by where it stands; of matches of one value that overlap, the longest."""
         found: list[Match] = []
+        low = text.lower()
+        parts = {"", *low, *map("".join, pairwise(low))}
         for entry in self._entries:
+            if entry.begins.isdisjoint(parts) and not entry.morphemes:
+                continue
             spans = sorted(set(_spans(entry, text, morphemes)), key=lambda span: (span[0] - span[1], span))
             taken: list[tuple[int, int]] = []
             for start, end in spans:
@@ -98,10 +106,17 @@ def _entry(field: str, value: str, words: Sequence[str]) -> _Entry:
     return _Entry(
         field,
         value,
+        frozenset(map(_beginning, plain)),
         pattern(plain),
         frozenset((form, tag) for form, tag in tagged),
         pattern(cancels) if cancels else None,
     )
+
+
+def _beginning(word: str) -> str:
+    """The letter or two that every way to write a word of a list begins with."""
+    body = unicodedata.normalize("NFKC", word.strip("^*")).lower()
+    return re.split(r"[ '’]", body)[0][:2]
 
 
 def _spans(entry: _Entry, text: str, morphemes: Sequence[Morpheme]) -> Iterator[tuple[int, int]]:

@@ -51,6 +51,10 @@ class Recommender:
             text, self.index.names, last=last, domain=domain, this_year=this_year
         )
 
+    def expect(self, text: str) -> None:
+        """Begin with a text that is about to be understood."""
+        self._understander.expect(text)
+
     async def recommend(
         self,
         request: Request,
@@ -80,7 +84,7 @@ class Recommender:
         clock.stop("rank")
         picks = await self._write(chosen, request, taste, seed, writer)
         clock.stop("write")
-        left = [r.item for r in ranked if r not in chosen]
+        left = _left(ranked, chosen)
         followups = questions(left, request, language)
         loosen, jointly = ((), False) if chosen else await self._loosen(request, taste)
         clock.stop("suggest")
@@ -135,7 +139,7 @@ class Recommender:
         taken = [each for _, each in found]
         candidates = [each.candidate for each in ranked]
         clock.stop("rank")
-        left = [each.item for each in ranked if each not in taken]
+        left = _left(ranked, taken)
         followups = tuple(questions(left, request, language)) if domain else ()
         loosen, jointly = await self._loosen(request, limits) if domain and not found else ((), False)
         blocked = await self._blocked(request, candidates, language) if domain else ()
@@ -181,7 +185,7 @@ class Recommender:
 
     async def catalog(self, domain: Domain) -> list[Item]:
         """The items of a domain that can be shown, newest first."""
-        hits = await self.index.keeping(f"domain = {quoted(domain)}", CATALOG_SHOWN)
+        hits = await self.index.scope(f"domain = {quoted(domain)}").all(CATALOG_SHOWN)
         items = [hit.item for hit in hits if hit.item.showable]
         return sorted(items, key=lambda item: (-(item.year or 0), item.title))
 
@@ -319,3 +323,9 @@ class Recommender:
             propensity=tuple(r.propensity for r in chosen),
             stages=clock.stages,
         )
+
+
+def _left(ranked: Sequence[Ranked], chosen: Sequence[Ranked]) -> list[Item]:
+    """The items that were not chosen, best first."""
+    taken = {each.item.id for each in chosen}
+    return [each.item for each in ranked if each.item.id not in taken]

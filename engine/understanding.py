@@ -6,6 +6,7 @@ Knows nothing of who speaks.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,8 @@ from engine.topic import domain_of, meant, several, unknown_name
 
 SEARCHED_CHARS: Final = 300
 """What of a text is embedded and searched: more costs seconds and says nothing more about a wish."""
+BEGUN: Final = 64
+"""How many texts may be begun with and not be understood after all, such as answers to a question."""
 FRAGMENT_CHARS: Final = 10
 _FRAGMENT: Final = re.compile(r"(?:거|건|걸|것|거로|걸로|것으로)$")
 """How a text ends that says of which kind the last request should have been: 국물 있는 거."""
@@ -75,6 +78,7 @@ class Understander:
         self._feelings = Feelings(embedder)
         self._intents = Intents()
         self._embedder = embedder
+        self._begun: dict[str, asyncio.Task[tuple[str, list[Morpheme], Intent]]] = {}
 
     async def allergies(self, text: str, listed: bool = False) -> Named:
         """What may be an allergy by name in a text: ids of the label list, and of other things.
@@ -84,6 +88,21 @@ class Understander:
         mended, morphemes = await self._korean.analyse(normalize(text))
         read = self._allergies.listed if listed else self._allergies.named
         return read(mended.lower(), morphemes)
+
+    def expect(self, text: str) -> None:
+        """Begin with a text that is about to be understood."""
+        said = normalize(text)
+        self._begun[said] = asyncio.create_task(self._begin(said))
+        while len(self._begun) > BEGUN:
+            del self._begun[next(iter(self._begun))]
+
+    async def _begin(self, said: str) -> tuple[str, list[Morpheme], Intent]:
+        """The text mended, its morphemes and what it seems to ask for; its query is made while the rest is read."""
+        mended, morphemes = await self._korean.analyse(english.mended(said))
+        intent = self._intents.first(mended.lower(), morphemes)
+        if intent == "recommend":
+            self._embedder.expect(self.search_text(mended))
+        return mended, morphemes, intent
 
     async def understand(
         self,
@@ -99,12 +118,10 @@ class Understander:
         `domain` is what the text is about when the person told that otherwise, by a command say.
         """
         said = normalize(text)
-        mended, morphemes = await self._korean.analyse(english.mended(said))
+        begun = self._begun.pop(said, None)
+        mended, morphemes, intent = await (begun or self._begin(said))
         language = "ko" if is_korean(said) or not re.search("[a-zA-Z]", said) else "en"
         low = mended.lower()
-        intent = self._intents.first(low, morphemes)
-        if intent == "recommend":  # the query is made while the rest is read
-            self._embedder.expect(self.search_text(mended))
         matches = self._lexicon.find(low, morphemes)
         numbers = _as_matches_of(quantities.find(low, this_year, domain))
         said_names = names.find(mended)

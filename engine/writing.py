@@ -6,9 +6,13 @@ Every title, name, year and number that it writes comes from the item or the req
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import itemgetter
 from typing import Final
 
 from data.item import Domain, Item
@@ -35,12 +39,43 @@ _SCENE: Final = re.compile(
     re.I,
 )
 """A clause that sets a scene: two of them in one sentence are one too many."""
+_ENDING: Final = re.compile(r"(?<=[가-힣])[^ ,](?=[ ,])")
+REMEMBERED: Final = 2_048
+"""How many words of grounds, and how many pitches, are kept as they were filled and heard."""
 _CLASHES: Final = {
     f"{field}.{value}": pattern(words)
     for field, values in read("clashes").items()
     for value, words in values.items()
 }
 _STEM: Final = re.compile(r"(?<![가-힣])[가-힣]{2}|\b[a-z]{5}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    """How a text begins its words, how its clauses end, and whether one of them sets a scene."""
+
+    stems: frozenset[str]
+    endings: frozenset[str]
+    scene: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Words for a ground, before a pitch (`lead`) or after it, filled: `told` is how they are remembered."""
+
+    ground: str
+    lead: bool
+    text: str
+    told: str
+    sound: _Sound
+
+    def stammers(self, pitch: _Sound) -> bool:
+        """Whether a word of the pitch begins like one of these."""
+        return not self.sound.stems.isdisjoint(pitch.stems)
+
+    def stumbles(self, pitch: _Sound) -> bool:
+        """Whether both set a scene, or a clause ends in both alike: "먹는다면, 한입 먹으면"."""
+        return self.text[-1] in pitch.endings or (self.sound.scene and pitch.scene)
 
 
 class Writer:
@@ -57,12 +92,15 @@ class Writer:
     def reason(self, item: Item, grounds: list[Ground], request: Request, seed: int) -> str:
         """Why it fits: one of the item's pitches, with words for a ground before it or after it."""
         dice = random.Random(f"{seed}{request.text}{item.id}")  # noqa: S311
-        ways = list(self._ways(item, grounds, request, dice))
-        if not ways:
+        best = min(self._ways(item, grounds, request, dice), key=itemgetter(0), default=None)
+        if best is None:
             return self.summary(item)
-        _, text, told = min(ways)
-        self._tell(*told)
-        return text
+        _, pitch, words = best
+        if words is None:
+            self._tell(pitch)
+            return pitch
+        self._tell(pitch, words.told)
+        return self._joined(words.text, pitch) if words.lead else f"{pitch} {words.text}"
 
     def benefit(self, item: Item, request: Request, seed: int) -> str:
         """What it may do for the person: of what was told least, what comes nearest to what was wished."""
@@ -121,33 +159,35 @@ class Writer:
 
     def _ways(
         self, item: Item, grounds: list[Ground], request: Request, dice: random.Random
-    ) -> Iterator[tuple[tuple[float, ...], str, tuple[str, ...]]]:
-        """Every way to give the reason: its place in the order of choice, its text, what is told by it.
+    ) -> Iterator[tuple[tuple[float, ...], str, _Words | None]]:
+        """Ways to give the reason, the best among them: their place in the order of choice, the pitch and the words.
 
         No pitch is told again while another is untold. Words before a pitch make one sentence with it, which
         is new as long as either is: so nothing need be said twice even when all words after pitches were.
         """
         asked = _pairs(request.text)
         words = [
-            (ground.key, lead, text, told, _stems(text), dice.random() ** (3**place / weight))
+            (each, self.said.times(each.told), self._is_worn(each.told), dice.random() ** (3**place / weight))
             for place, ground in enumerate(grounds[:NAMED])
             for lead, weight in ((True, LEADS), (False, 1 - LEADS))
-            for text, told in self._about(ground, item, "lead" if lead else "tail")
+            for each in _about(ground, item.domain, lead, self.language)
         ]
+        least: tuple[float, ...] = (math.inf,)
         for pitch in (item.pitch if self.language == "ko" else item.pitch_en) or item.pitch:
             shared = len(asked & _pairs(pitch))
             first, kin = self.said.times(pitch), -shared if shared >= KIN else 0
             if not words:
-                yield (first, kin, dice.random()), pitch, (pitch,)
-            stems, worn_pitch = _stems(pitch), self._is_worn(pitch)
-            clashes = {key for key, badly in _CLASHES.items() if badly.search(pitch)}
-            for key, lead, text, told, own, likely in words:
-                said = self.said.times(told)
-                again = min(said, first) if lead else max(said, first)
-                clumsy = (not own.isdisjoint(stems)) + (lead and _stumbles(text, pitch))
-                worn = self._is_worn(told) or (worn_pitch and not lead)
-                order = (first, key in clashes, kin, again, clumsy, said, worn, -likely, dice.random())
-                yield order, self._joined(text, pitch) if lead else f"{pitch} {text}", (pitch, told)
+                yield (first, kin, dice.random()), pitch, None
+            sound, worn_pitch, clashes = _sound(pitch), self._is_worn(pitch), _clashes(pitch)
+            for each, said, worn, likely in words:
+                again = min(said, first) if each.lead else max(said, first)
+                merit = (first, each.ground in clashes, kin, again)
+                if merit > least:
+                    continue  # what is left of the order need not be looked at
+                least = merit
+                worn = worn or (worn_pitch and not each.lead)
+                clumsy = each.stammers(sound) + (each.lead and each.stumbles(sound))
+                yield (*merit, clumsy, said, worn, -likely, dice.random()), pitch, each
 
     def _tell(self, *sentences: str) -> None:
         self.said.add(*sentences)
@@ -156,25 +196,32 @@ class Writer:
     def _is_worn(self, sentence: str) -> bool:
         return self._anyone.times(sentence) >= WORN
 
-    def _about(self, ground: Ground, item: Item, shape: str) -> Iterator[tuple[str, str]]:
-        """The words of a ground for an item, and how they are remembered: whatever fills them."""
-        forms = {name: self._words.say(f"form.{item.domain}.{name}") for name in VERB_FORMS}
-        for variant in self._words.variants(f"{shape}.{ground.words}"):
-            yield self._words.fill(variant, name=ground.name, **forms), variant
-
     def _joined(self, lead: str, pitch: str) -> str:
         return f"{lead}, {pitch}" if self.language == "ko" else f"{lead}: {pitch}"
 
 
-def _stumbles(lead: str, pitch: str) -> bool:
-    """Whether a lead and a pitch both set a scene, or a clause ends in both alike: "먹는다면, 한입 먹으면"."""
-    alike = re.search(rf"[가-힣]{re.escape(lead[-1])}[ ,]", pitch)
-    return bool(alike or (_SCENE.search(lead) and _SCENE.search(pitch)))
+@lru_cache(REMEMBERED)
+def _about(ground: Ground, domain: Domain, lead: bool, language: Language) -> tuple[_Words, ...]:
+    """All words of a ground for an item of a domain."""
+    words = phrases(language)
+    forms = {name: words.say(f"form.{domain}.{name}") for name in VERB_FORMS}
+    variants = words.variants(f"{'lead' if lead else 'tail'}.{ground.words}")
+    texts = [words.fill(variant, name=ground.name, **forms) for variant in variants]
+    return tuple(
+        _Words(ground.key, lead, text, told, _sound(text)) for text, told in zip(texts, variants, strict=True)
+    )
 
 
-def _stems(text: str) -> set[str]:
-    """How the words of a text begin: two texts that share one would stammer, said one after the other."""
-    return {*_STEM.findall(text.lower())}
+@lru_cache(REMEMBERED)
+def _sound(text: str) -> _Sound:
+    stems, endings = _STEM.findall(text.lower()), _ENDING.findall(text)
+    return _Sound(frozenset(stems), frozenset(endings), bool(_SCENE.search(text)))
+
+
+@lru_cache(REMEMBERED)
+def _clashes(pitch: str) -> frozenset[str]:
+    """The grounds whose words would go badly with a pitch."""
+    return frozenset(key for key, badly in _CLASHES.items() if badly.search(pitch))
 
 
 def _pairs(text: str) -> set[str]:

@@ -90,6 +90,15 @@ def typed_command(text: str) -> Command | None:
     return Command(clean[1:].split()[0].lower(), words[1] if len(words) > 1 else "")
 
 
+def expected(turn: Turn) -> str | None:
+    """The text that the engine will most likely have to understand, None where there is none."""
+    match turn.payload:
+        case Text(text=text) if text.strip() and typed_command(text) is None and not is_stop(turn):
+            return text
+        case _:
+            return None
+
+
 async def handle(turn: Turn, room: Room) -> Replies:
     """The replies to one turn, from the conversation that it belongs to."""
     memory.enter(turn, room)

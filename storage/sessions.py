@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Double, Insert, Text, bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.database import upsert_rows
+from storage.database import insert
 from storage.schema import sessions, users
 
 _OF: Final = (
@@ -31,12 +32,27 @@ async def load(connection: AsyncConnection, user_id: int, platform: str, chat_id
 async def save(
     connection: AsyncConnection, user_id: int, platform: str, chat_id: str, state: Mapping[str, Any]
 ) -> None:
-    """Let `state` be the state; an empty one leaves no row, so that a forgotten person has none."""
+    """Let `state` be the state; an empty one leaves no row, and neither does that of a forgotten person."""
+    of = {"user": user_id, "of_platform": platform, "chat": chat_id}
     if not state:
-        await connection.execute(_DELETE, {"user": user_id, "of_platform": platform, "chat": chat_id})
+        await connection.execute(_DELETE, of)
         return
-    row = {"user_id": user_id, "platform": platform, "chat_id": chat_id}
-    await upsert_rows(connection, sessions, [{**row, "state": dict(state), "updated_at": time.time()}])
+    new = {"new_state": dict(state), "now": time.time()}
+    await connection.execute(_save(connection.dialect.name), of | new)
+
+
+@cache
+def _save(dialect: str) -> Insert:
+    of_user = select(
+        users.c.id,
+        bindparam("of_platform", type_=Text),
+        bindparam("chat", type_=Text),
+        bindparam("new_state", type_=sessions.c.state.type),
+        bindparam("now", type_=Double),
+    ).where(users.c.id == bindparam("user"))
+    statement = insert(dialect, sessions).from_select(sessions.c.keys(), of_user)
+    given = {name: statement.excluded[name] for name in ("state", "updated_at")}
+    return statement.on_conflict_do_update(index_elements=sessions.primary_key, set_=given)
 
 
 async def purge_guests(connection: AsyncConnection, before: float) -> int:

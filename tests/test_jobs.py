@@ -155,7 +155,7 @@ async def test_a_search_goes_on_in_the_old_index_while_the_new_one_is_built(
 
     async def search_on() -> None:
         while True:
-            found.append(len(await reader.nearest(vector, "", 100)))
+            found.append(len(await reader.scope("").nearest(vector, 100)))
             pointers.add(await active_version(database))
 
     searching = asyncio.create_task(search_on())
@@ -167,7 +167,7 @@ async def test_a_search_goes_on_in_the_old_index_while_the_new_one_is_built(
     assert set(found) == {whole}
     assert first in pointers
     assert await active_version(database) == second
-    assert len(await reader.nearest(vector, "", 100)) == whole
+    assert len(await reader.scope("").nearest(vector, 100)) == whole
     assert await index.count() == whole - FILES["books.jsonl"] + 1
 
 
@@ -239,4 +239,4 @@ async def test_an_empty_catalog_has_an_empty_index(database: Database, index: In
     embedder = Counting()
     await jobs.build_index(database, index, embedder)
     assert await index.count() == 0
-    assert await index.nearest(await embedder.query("책"), "", 3) == []
+    assert await index.scope("").nearest(await embedder.query("책"), 3) == []

@@ -44,7 +44,7 @@ async def test_an_answer_leads_to_picks_and_leaves_some_out(
     for question in questions(every, Request(domain=domain), "ko", most=9):
         added = refinement(question.data, domain)
         assert added is not None
-        ids = {hit.item.id for hit in await recommender.index.keeping(rules(added, Taste()), 1000)}
+        ids = {hit.item.id for hit in await recommender.index.scope(rules(added, Taste())).all(1000)}
         field, _, value = question.data.partition("=")
         if field in ("genres", "country", "cuisine", "spicy"):
             assert LEAST <= len(ids) < len(every), question

