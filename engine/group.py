@@ -32,8 +32,8 @@ import numpy.typing as npt
 
 from data.item import Domain, Item
 from engine.candidates import Candidate, Method, gather
-from engine.embedder import Embedder, Vectors
-from engine.index import Index
+from engine.embedder import Embedder
+from engine.index import Hit, Index
 from engine.ranking import Ranked, rank
 from engine.request import Exclude, Request, union
 from engine.taste import Taste
@@ -42,7 +42,7 @@ Strategy = Literal["average", "least_misery", "average_without_misery", "borda"]
 Table: TypeAlias = npt.NDArray[np.float64]
 """What each member (row) makes of each item (column)."""
 
-MISERY: Final = 0.25
+MISERY: Final = 0.2
 """Below this a member is miserable with an item: it keeps next to nothing of what they like, or they said no to it."""
 SEEN_AGAIN: Final = 0.5
 """What an item is still worth to the member of a group who knows it already."""
@@ -189,34 +189,19 @@ async def gather_for(
     return [searched[said[n % GATHERS]] for n in range(len(tastes))]
 
 
-async def histories(index: Index, tastes: Sequence[Taste], latest: int) -> list[dict[str, Vectors]]:
-    """For each member the vectors of what they liked or saved, and under "-" and the id of what they disliked.
-
-    Of each kind the `latest` count. One search serves all.
-    """
-    liked = [(*taste.liked[-latest:], *taste.saved[-latest:]) for taste in tastes]
-    disliked = [taste.disliked[-latest:] for taste in tastes]
-    known = await index.get(sorted({item for ids in (*liked, *disliked) for item in ids}))
-    return [
-        {item: known[item].vector for item in good if item in known}
-        | {f"-{item}": known[item].vector for item in bad if item in known}
-        for good, bad in zip(liked, disliked, strict=True)
-    ]
-
-
 def rank_for(
     pools: Sequence[Sequence[Candidate]],
     request: Request,
     tastes: Sequence[Taste],
-    liked: Sequence[Mapping[str, Vectors]],
+    known: Mapping[str, Hit],
     strategy: Strategy,
     seed: int,
     like: Sequence[Item] = (),
 ) -> tuple[list[Ranked], bool]:
     """One list for all, best first, and whether every item made somebody miserable.
 
-    `pools` and `liked` are by member, as `gather_for` and `histories` give them. `merit` of what comes back is
-    the members' mean and `parts` hold the group's score, the mean and the least of them; `kept` is of the
+    `pools` are by member, as `gather_for` gives them; `known` are the items by id that any of them judged.
+    `merit` of what comes back is the members' mean and `parts` hold the group's score, the mean and the least of them; `kept` is of the
     request alone. The noise that varies answers is added once for all, after the strategy has spoken.
     """
     if not pools[0]:
@@ -224,8 +209,8 @@ def rank_for(
     plain = {each.item.id: each for each in rank(_joined(pools), request, Taste(), {}, seed, like)}
     items = sorted(plain)
     rows = []
-    for pool, taste, vectors in zip(pools, tastes, liked, strict=True):
-        own = {each.item.id: each for each in rank(pool, request, taste, vectors, seed, like)}
+    for pool, taste in zip(pools, tastes, strict=True):
+        own = {each.item.id: each for each in rank(pool, request, taste, known, seed, like)}
         rows.append([satisfaction(own[item], request, taste) for item in items])
     table = np.array(rows)
     order = aggregated(strategy, items, table)

@@ -15,7 +15,8 @@ import numpy as np
 
 from data.item import Item
 from engine.candidates import Candidate
-from engine.embedder import Vectors
+from engine.index import Hit
+from engine.leanings import leanings
 from engine.lexicon import read
 from engine.request import FORMS, Request
 from engine.taste import Taste
@@ -33,21 +34,25 @@ TOLD: Final = 2.0
 """What a country, a cuisine or a person that somebody said to like counts where the request names none."""
 IMPLIED: Final = 0.35
 """What a guessed wish counts against one that was said."""
-WISH_SHARE, FOUND_SHARE, TASTE_SHARE = 0.66, 0.22, 0.12
+WISH_SHARE, FOUND_SHARE, TASTE_SHARE, LEAN_SHARE = 0.53, 0.17, 0.1, 0.2
+"""What of a score is for wishes kept, for being found, for nearness to what was liked, and for a leaning to the kind
+of an item; the last two are nought, or less, for whoever has liked nothing yet."""
 UNASKED, RULES_ONLY = 0.5, 0.75
 """The share for a request that wishes nothing, a pick for which is a fair guess; and for one that sets rules only,
 which every candidate keeps."""
-STALE: Final = 0.45
-"""What an item shown just now loses; it wears off over the next sixty shown."""
-JITTER, OPEN_JITTER = 0.01, 0.25
+STALE, FADES = 0.36, 40
+"""What an item shown just now loses, and after how many more of its domain a third of that is left."""
+JITTER, OPEN_JITTER = 0.008, 0.2
 """Seeded noise: next to none for a clear request, enough to vary for one that says nothing."""
-VARIETY: Final = 0.5
+VARIETY: Final = 0.4
 """What likeness to an earlier pick costs (maximal marginal relevance, Carbonell and Goldstein, SIGIR 1998)."""
 ALIKE_FROM, ALIKE_TO = 0.8, 0.93
 """Cosines of this embedder between two items of the catalog: hardly alike, and very much so."""
+AFFINITY_ITEMS: Final = 30
+"""How many liked, how many saved and how many disliked items bear on a choice by their likeness: the latest."""
 EXPLORE: Final = 0.1
 """How often the last position of a live answer tries another eligible item."""
-EXPLORE_WITHIN: Final = 0.12
+EXPLORE_WITHIN: Final = 0.1
 """How much worse than the best choice a tried item may be."""
 
 
@@ -80,8 +85,8 @@ class Ranked:
 
     @property
     def fit(self) -> int:
-        """1 to 10 for a person to read."""
-        return max(1, min(10, round(3 + 7 * self.merit)))
+        """1 to 10 for a person to read: all that can be had by whoever is not known yet is nearly ten."""
+        return max(1, min(10, round(3 + 7 * self.merit / (1 - LEAN_SHARE))))
 
 
 def wishes(request: Request, taste: Taste, like: Sequence[Item] = ()) -> list[Wish]:
@@ -135,14 +140,14 @@ def rank(
     candidates: Sequence[Candidate],
     request: Request,
     taste: Taste,
-    liked: Mapping[str, Vectors],
+    known: Mapping[str, Hit],
     seed: int,
     like: Sequence[Item] = (),
 ) -> list[Ranked]:
     """The candidates by score, best first.
 
-    `liked` are vectors of items liked (and, with "-" before the id, disliked), `like` the items that the
-    request names to resemble.
+    `known` are the items by id on which the person gave feedback (those missing are passed over), `like` those
+    that the request names to resemble.
     """
     wanted = wishes(request, taste, like)
     best = max((candidate.fused for candidate in candidates), default=1.0)
@@ -152,24 +157,29 @@ def rank(
         if any(wish.said for wish in wanted) or request.like or request.items or request.unknown
         else OPEN_JITTER
     )
-    staleness = {item: place for place, item in enumerate(reversed(taste.shown))}
+    shown = _places(taste.shown)
     ranked = []
     ordered = sorted(candidates, key=lambda c: c.item.id)
-    for candidate, affinity in zip(ordered, _affinities(ordered, liked), strict=True):
+    affinities = _affinities(ordered, taste, known)
+    leaning = leanings(
+        [candidate.item for candidate in ordered], taste, {key: hit.item for key, hit in known.items()}
+    )
+    for candidate, affinity, leans in zip(ordered, affinities, leaning, strict=True):
         share, kept = _kept(candidate.item, wanted, request)
         found = candidate.fused / best
-        score = WISH_SHARE * share + FOUND_SHARE * found + TASTE_SHARE * affinity
+        score = WISH_SHARE * share + FOUND_SHARE * found + TASTE_SHARE * affinity + LEAN_SHARE * leans
         if "named" in candidate.places:
             score += 1.0
-        place = staleness.get(candidate.item.id)
+        place = shown.get(candidate.item.id)
         stale = (
-            STALE * math.exp(-place / 20) if place is not None and "named" not in candidate.places else 0.0
+            STALE * math.exp(-place / FADES) if place is not None and "named" not in candidate.places else 0.0
         )
         merit = min(1.0, score - stale)
         parts = {
             "wishes": round(share, 4),
             "found": round(found, 4),
             "taste": round(affinity, 4),
+            "leans": round(leans, 4),
             "stale": round(stale, 4),
         }
         score = min(1.0, merit + jitter * noise.random())
@@ -250,18 +260,28 @@ def _hits(item: Item, wish: Wish) -> list[Any]:
             return [v for v in wish.values if (v in has if isinstance(has, tuple) else v == has)]
 
 
-def _affinities(candidates: Sequence[Candidate], liked: Mapping[str, Vectors]) -> list[float]:
-    """For each candidate -1 to 1: nearer to what was liked than to what was not."""
-    if not candidates or not liked:
-        return [0.0] * len(candidates)
-    vectors = np.stack([candidate.vector for candidate in candidates])
+def _affinities(candidates: Sequence[Candidate], taste: Taste, known: Mapping[str, Hit]) -> list[float]:
+    """For each candidate -1 to 1: nearer to what was liked lately than to what was not."""
     whole = np.zeros(len(candidates))
-    for sign, disliked in ((1.0, False), (-1.0, True)):
-        others = [vector for key, vector in liked.items() if key.startswith("-") is disliked]
-        if others:
+    liked = (*taste.liked[-AFFINITY_ITEMS:], *taste.saved[-AFFINITY_ITEMS:])
+    for sign, judged in ((1.0, liked), (-1.0, taste.disliked[-AFFINITY_ITEMS:])):
+        others = [known[item].vector for item in judged if item in known]
+        if others and candidates:
+            vectors = np.stack([candidate.vector for candidate in candidates])
             nearest = np.max(vectors @ np.stack(others).T, axis=1)
             whole += sign * np.clip((nearest - ALIKE_FROM) / (ALIKE_TO - ALIKE_FROM), 0.0, 1.0)
     return [float(value) for value in whole]
+
+
+def _places(shown: Sequence[str]) -> dict[str, int]:
+    """For each item shown, oldest first, how many of its domain were shown since."""
+    since: dict[str, int] = {}
+    places: dict[str, int] = {}
+    for item in reversed(shown):
+        domain = item.split(":")[0]
+        places.setdefault(item, since.get(domain, 0))
+        since[domain] = since.get(domain, 0) + 1
+    return places
 
 
 def _likeness(one: Ranked, chosen: Sequence[Ranked]) -> float:

@@ -10,8 +10,8 @@ from typing import Final
 from data.item import Domain, Item
 from data.phrases import Language
 from engine.candidates import Candidate, Method, fuse, gather
-from engine.embedder import Embedder, Vectors
-from engine.group import Strategy, common, gather_for, histories, rank_for, together
+from engine.embedder import Embedder
+from engine.group import Strategy, common, gather_for, rank_for, together
 from engine.index import Index, quoted
 from engine.korean import Korean
 from engine.questions import questions
@@ -23,12 +23,10 @@ from engine.taste import Taste
 from engine.understanding import Understander, Understanding
 from engine.writing import Writer
 
-POLICY: Final = "embedded-1"
+POLICY: Final = "embedded-2"
 """Names the way of choosing in stored exposures; changes whenever choosing changes."""
 CATALOG_SHOWN: Final = 500
 """How many items a grid to choose from may hold."""
-AFFINITY_ITEMS: Final = 30
-"""How many liked, and how many disliked, items bear on a choice: the latest."""
 LOOSENED: Final = (
     "genres", "cuisine", "country", "creators", "people", "years", "length", "kcal", "spicy", "price",
     "exclude",
@@ -79,7 +77,8 @@ class Recommender:
         candidates = await gather(self.index, self.embedder, request, taste, method)
         clock.stop("gather")
         like = list((await self.items(request.like)).values())
-        ranked = rank(candidates, request, taste, await self._history(taste), seed, like)
+        known = await self.index.get(taste.judged)
+        ranked = rank(candidates, request, taste, known, seed, like)
         chosen = choose(ranked, request.count, seed, explore=live)
         clock.stop("rank")
         picks = await self._write(chosen, request, taste, seed, writer)
@@ -113,7 +112,7 @@ class Recommender:
         request = request if count is None else replace(request, count=count)
         limits, domain = together(tastes), request.domain
         like = list((await self.items(request.like)).values())
-        liked = await histories(self.index, tastes, AFFINITY_ITEMS)
+        known = await self.index.get(sorted({item for taste in tastes for item in taste.judged}))
         domains = request.among or tuple(Domain)
         of_each = max(1, request.count // len(domains)) if request.among else 1
         singles = (
@@ -127,10 +126,10 @@ class Recommender:
         found: list[tuple[Pick, Ranked]] = []
         writer, resigned = Writer(language), False
         for single, pools in zip(singles, gathered, strict=True):
-            ordered, gave_in = rank_for(pools, single, tastes, liked, strategy, seed, like)
+            ordered, gave_in = rank_for(pools, single, tastes, known, strategy, seed, like)
             chosen = choose(ordered, single.count, seed)
-            known = common(tastes, ordered[0].item.domain) if ordered else limits
-            picks = await self._write(chosen, single, known, seed, writer)
+            shared = common(tastes, ordered[0].item.domain) if ordered else limits
+            picks = await self._write(chosen, single, shared, seed, writer)
             found += zip(picks, chosen, strict=True)
             ranked += ordered
             resigned |= gave_in
@@ -218,7 +217,7 @@ class Recommender:
         for domain in domains:
             single = replace(request, domain=domain, among=(), count=of_each)
             found = await gather(self.index, self.embedder, single, taste, method)
-            ordered = rank(found, single, taste, await self._history(taste), seed)
+            ordered = rank(found, single, taste, await self.index.get(taste.judged), seed)
             best = choose(ordered, of_each, seed)
             picks += await self._write(best, request, taste, seed, writer)
             candidates += found
@@ -238,14 +237,6 @@ class Recommender:
         missing = [item for item in request.items if item not in eligible]
         named = (await self.items(missing)).values()
         return tuple(Writer(language).title(item) for item in named if item.domain is request.domain)
-
-    async def _history(self, taste: Taste) -> dict[str, Vectors]:
-        """The vectors of what was liked, and under "-" and the id of what was not."""
-        liked = await self.index.get((*taste.liked[-AFFINITY_ITEMS:], *taste.saved[-AFFINITY_ITEMS:]))
-        disliked = await self.index.get(taste.disliked[-AFFINITY_ITEMS:])
-        return {k: hit.vector for k, hit in liked.items()} | {
-            f"-{k}": hit.vector for k, hit in disliked.items()
-        }
 
     async def _write(
         self,

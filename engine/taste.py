@@ -20,7 +20,7 @@ from data.item import Domain
 from engine.quantities import Range
 from engine.request import Exclude, Request, union
 
-RECENT = 60
+RECENT = 200
 """How many shown items count as lately shown."""
 
 
@@ -98,6 +98,11 @@ class Taste:
     saved: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """The items on which there was feedback."""
+        return (*self.liked, *self.saved, *self.disliked, *self.never)
 
     def limited(self, request: Request) -> Request:
         """The request with this person's limits on what they may eat and see added to its own."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from data.item import Domain, Item
 from engine.candidates import Candidate
 from engine.embedder import Vectors
+from engine.index import Hit
 from engine.quantities import Range
 from engine.ranking import EXPLORE, Ranked, choose, rank
 from engine.request import Request
@@ -36,11 +37,34 @@ def candidate(
 
 
 def order(
-    candidates: list[Candidate], request: Request, taste: Taste | None = None, liked: dict[str, Vectors] | None = None,
+    candidates: list[Candidate], request: Request, taste: Taste | None = None, known: dict[str, Hit] | None = None,
     seed: int = 0, like: tuple[Item, ...] = (),
 ) -> list[str]:  # fmt: skip
-    ranked = rank(candidates, request, taste or Taste(), liked or {}, seed, like)
+    ranked = rank(candidates, request, taste or Taste(), known or {}, seed, like)
     return [each.item.id.split(":")[1] for each in ranked]
+
+
+def test_of_two_that_keep_the_request_alike_the_kind_that_is_liked_goes_first() -> None:
+    liked, new, other = (candidate(key, genres=[genre]) for key, genre in (("a", "essay"), ("b", "essay"), ("c", "poetry")))  # fmt: skip
+    taste, known = Taste(liked=(liked.item.id,)), {liked.item.id: Hit(liked.item, liked.vector)}
+    ranked = rank([other, new], Request(text="책", domain=BOOK), taste, known, seed=1)
+    assert {r.item.id: r.parts["leans"] > 0 for r in ranked} == {new.item.id: True, other.item.id: True}
+    merits = {r.item.id: r.merit for r in ranked}
+    assert merits[new.item.id] > merits[other.item.id]
+
+
+def test_what_was_shown_wears_off_with_what_is_shown_of_its_domain_and_not_of_another() -> None:
+    """Asking for lunch every day must not bring back the book of last week."""
+    shown = candidate("a")
+    dishes, books = (tuple(f"{domain}:{n}" for n in range(60)) for domain in ("food", "book"))
+    stale = [
+        rank([shown], Request(domain=BOOK), Taste(shown=(shown.item.id, *since)), {}, seed=0)[0].parts[
+            "stale"
+        ]
+        for since in ((), dishes, books)
+    ]
+    assert stale[0] == stale[1] > 0.3
+    assert stale[2] < 0.15
 
 
 @pytest.mark.parametrize(
@@ -99,10 +123,13 @@ def test_what_is_named_does_not_sink() -> None:
     assert order(found, request, Taste(shown=("book:named",)))[0] == "named"
 
 
-@pytest.mark.parametrize(("key", "first"), [("x", "a"), ("-x", "b")])
-def test_history_pulls_and_pushes(key: str, first: str) -> None:
+@pytest.mark.parametrize(
+    ("taste", "first"), [(Taste(liked=("book:x",)), "a"), (Taste(disliked=("book:x",)), "b")]
+)
+def test_history_pulls_and_pushes(taste: Taste, first: str) -> None:
     found = [candidate("a", 10, unit(1, 0.1)), candidate("b", 10, unit(0, 1))]
-    assert order(found, Request(domain=BOOK, years=Range(1, None)), liked={key: unit(1, 0)})[0] == first
+    known = {"book:x": Hit(candidate("x").item, unit(1, 0))}
+    assert order(found, Request(domain=BOOK, years=Range(1, None)), taste, known)[0] == first
 
 
 def test_a_survey_speaks_where_the_request_is_silent_and_not_against_it() -> None:
@@ -141,8 +168,9 @@ def test_a_fit_is_from_1_to_10(rows: list[tuple[int, bool, bool]], hated: bool, 
         for n, (place, keeps, _) in enumerate(rows)
     ]
     shown = tuple(c.item.id for c, row in zip(found, rows, strict=True) if row[2])
-    liked = {"-x": found[0].vector} if hated else {"x": found[0].vector}
-    for each in rank(found, Request(domain=BOOK, effects=("calm",)), Taste(shown=shown), liked, seed):
+    known = {found[0].item.id: Hit(found[0].item, found[0].vector)}
+    taste = Taste(shown=shown, disliked=tuple(known)) if hated else Taste(shown=shown, liked=tuple(known))
+    for each in rank(found, Request(domain=BOOK, effects=("calm",)), taste, known, seed):
         assert 1 <= each.fit <= 10
         assert each.score <= 1.0
 

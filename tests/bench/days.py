@@ -141,11 +141,13 @@ class Life:
             else:
                 said = self.hidden.refinement(said.rule)
                 answer = await self._says(said.text, said.rule, day)
+            said = replace(said, rule=_still_held(said.rule, answer))
 
     async def _says(self, text: str, rule: Rule, day: Day) -> Answer:
+        """Note an answer, then react to it."""
         self.engine.last = None
         answer = await self.someone.says(text)
-        """Note an answer, then react to it."""
+        rule = _still_held(rule, answer)
         if self.engine.last is None:  # it was taken for something else than a wish
             self.served.append(Served(self.hidden.seed, day.number, asked=rule.count, text=text))
             return answer
@@ -169,6 +171,8 @@ class Life:
                 utility=tuple(self._worth(key, day) for key in picks),
                 plain=tuple(self._worth(pick.id, day) for pick in plain.picks),
                 eligible=tuple(self._worth(key, day) for key in found.trace.eligible),
+                fresh=sum(day.number - self.shown.get(key, -99) >= 7 for key in found.trace.eligible),
+                wishes=tuple(row["wishes"] for row in found.trace.candidates if row["id"] in picks),
                 asked=rule.count,
                 honest=_is_said(answer, len(picks)),
                 broken=tuple(broken),
@@ -230,13 +234,29 @@ def _unknown(taste: Taste) -> Taste:
     return replace(taste, wishes=told, says=(), liked=(), disliked=(), saved=(), seen=seen)
 
 
+def _still_held(rule: Rule, answer: Answer) -> Rule:
+    """What an answer had to keep: nothing asked before, when it says that this had to be given up."""
+    if any(words in answer.text for words in phrases("ko").variants("intro.anew")):
+        return Rule(rule.domain, rule.count, country=rule.country)
+    return rule
+
+
 def _is_said(answer: Answer, count: int) -> bool:
     """Whether an answer of fewer than asked says so, or one of none that there is nothing."""
     words = phrases("ko")
     if count:
-        return any(words.fill(each, count=count) in answer.text for each in words.variants("intro.fewer"))
+        kinds = (*Domain, "several", "some", "mixed")
+        units = [unit for kind in kinds for unit in words.variants(f"form.{kind}.unit")]
+        fewer = words.variants("intro.fewer")
+        return any(
+            words.fill(each, count=count, unit=unit) in answer.text for each in fewer for unit in units
+        )
     said = [*words.variants("chat.nothing"), *words.variants("chat.nothing_more")]
-    loosen = [each.split("{")[0] for each in words.variants("chat.nothing_loosen")]
+    loosen = [
+        each.split("{")[0]
+        for key in ("chat.nothing_loosen", "chat.nothing_jointly")
+        for each in words.variants(key)
+    ]
     return any(each in answer.text for each in (*said, *loosen))
 
 
@@ -255,7 +275,7 @@ async def main() -> None:
     told = parser.parse_args()
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as home:
-        async with opened(Settings(home=Path(home))) as app:
+        async with opened(Settings(home=Path(home), turns_per_minute=0)) as app:
             catalog = len(await jobs.all_items(app.database))
             people = range(told.seed, told.seed + told.people)
             served = await simulate(app, people, told.days, lambda line: print(line, flush=True))

@@ -1,12 +1,14 @@
 """What is measured of simulated days. Knows neither people nor bot, only what was served.
 
-repeat       share of picks that this person was shown before, ever and in the last 7 days (the rest is new)
+repeat       share of picks that this person was shown before, ever and in the last 7 days (the rest is new);
+             spare is the share that repeats the last 7 days while something fresh kept the rules too
 bits         mean self-information of a pick: -log2 of its share of all picks
 varied       1 - mean cosine between the picks of one answer
 catalog      share of the catalog shown so far, mean over people
 first, all   hidden utility, 0 to 1, of the first pick and of all; plain is without the taste, random any item
              that kept the rules; gain is how much of the way from random to the best of them the first went
 liked        share of the picks whose hidden utility is above 0.6
+wishes       share of what was wished that the picks keep, as the ranking counts it
 few, none    answers with fewer than asked, and with nothing, each with the share of those that said so
 rules        share of picks that keep what was said, the allergies and the age
 """
@@ -28,7 +30,8 @@ class Served:
 
     `before` and `lately` tell of each pick whether this person was shown it ever, or in the last 7 days;
     `utility`, `plain` and `eligible` are the hidden worth of the picks, of those for somebody unknown, and of
-    all that kept the rules.
+    all that kept the rules, of which `fresh` were not shown in the last 7 days; `wishes` is the share
+    of the wishes that each pick keeps.
     """
 
     person: int
@@ -41,6 +44,8 @@ class Served:
     utility: tuple[float, ...] = ()
     plain: tuple[float, ...] = ()
     eligible: tuple[float, ...] = ()
+    fresh: int = 0
+    wishes: tuple[float, ...] = ()
     honest: bool = False
     broken: tuple[str, ...] = ()
     spread: float | None = None
@@ -61,6 +66,8 @@ def measured(served: Sequence[Served], popularity: Counter[str]) -> dict[str, fl
         "answers": len(served),
         "repeat": _mean([was for each in served for was in each.before]),
         "in 7 d": _mean([was for each in served for was in each.lately]),
+        "spare": sum(min(sum(e.lately), e.fresh - len(e.picks) + sum(e.lately)) for e in served)
+        / max(1, len(picks)),
         "bits": _mean([-math.log2(popularity[pick] / total) for pick in picks]),
         "varied": _mean([each.spread for each in served if each.spread is not None]),
         "first": _mean(firsts),
@@ -70,6 +77,7 @@ def measured(served: Sequence[Served], popularity: Counter[str]) -> dict[str, fl
         "all": _mean(worth),
         "all pl": _mean([value for each in judged for value in each.plain]),
         "liked": _mean([value > 0.6 for value in worth]),
+        "wishes": _mean([share for each in served for share in each.wishes]),
         "few": len(few) / max(1, len(served)),
         "said": _mean([each.honest for each in few]),
         "none": len(none) / max(1, len(served)),
