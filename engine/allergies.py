@@ -23,7 +23,7 @@ _LISTS: Final = re.compile(
 _TAKEN_BACK = re.compile(
     r"(?:알레르기|알러지)\s*(?:은|는|이|가|도|를|을)?\s*(?:이제|더 ?이상|다|전부|모두)?\s*"
     r"(?:아니|아닌|아님|없어|없다|없음|없습|없고|나았|사라졌|괜찮아졌|지워|삭제|취소|풀어|잊어|빼 ?줘)"
-    r"|\b(?:not|no longer) allergic to\b|\bdon'?t have an?y?\b(?=.*\ballerg)"
+    r"|\b(?:not|no longer) allergic (?:to\b|(?:to (?:anything|them|it) )?any ?more\b|now\b)|\bdon'?t have an?y?\b(?=.*\ballerg)"
     r"|\b(?:clear|remove|delete|forget) (?:all )?(?:of )?my allerg\w*",
     re.I,
 )
@@ -31,7 +31,7 @@ _TAKEN_BACK = re.compile(
 _BARE = re.compile(
     r"(?:알레르기|알러지)\s*(?:가|도)?\s*(?:있|심해|심한)|\bhave (?:an? |some )?allerg\w*", re.I
 )
-_ALL = re.compile(r"다 |다$|전부|모두|내 |제 |\bmy\b|\ball\b")
+_ALL = re.compile(r"다 |다$|전부|모두|내 |제 |\bmy\b|\ball\b|any ?more")
 BARE_CHARS = 16
 _COMMAS: Final = ",，·/"
 _JOINS: Final = frozenset({"이랑", "랑", "하고", "과", "와", "이나", "나", "도", "며"})

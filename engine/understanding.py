@@ -60,6 +60,43 @@ class Understanding:
     retracted: Named | None = None
 
 
+@dataclass(slots=True)
+class _Heard:
+    """One text by itself: the words it was read in, and the wish that they make.
+
+    `explicit` tells that the domain was named, `titles` are items whose title was said, `only_title` that nothing
+    else was, `pointed` are places in the last answer, `counted` tells that a number of picks was said, and
+    `retracts` that allergies are taken back: those `retracted`, or all.
+    """
+
+    low: str
+    morphemes: list[Morpheme]
+    matches: list[Match]
+    domain: Domain | None
+    explicit: bool
+    fresh: Request
+    titles: tuple[str, ...]
+    only_title: bool
+    pointed: tuple[int, ...]
+    counted: bool
+    retracts: bool
+    retracted: Named | None
+
+    @property
+    def points(self) -> bool:
+        """Whether it names or points at something."""
+        return bool(self.titles or self.pointed)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing in it could be searched for."""
+        return self.fresh.is_open and not self.titles
+
+    def follows(self, last: Request | None) -> bool:
+        """Whether it may be of the same domain as the last request."""
+        return last is not None and (self.domain is None or last.domain in (None, self.domain))
+
+
 class Understander:
     """Reads texts with one catalog's names at hand."""
 
@@ -120,7 +157,52 @@ class Understander:
         said = normalize(text)
         begun = self._begun.pop(said, None)
         mended, morphemes, intent = await (begun or self._begin(said))
-        language = "ko" if is_korean(said) or not re.search("[a-zA-Z]", said) else "en"
+        heard = self._hear(mended, morphemes, names, last, domain, this_year)
+        if intent == "recommend" and heard.is_open:
+            self._guess(heard, names)
+        if intent == "recommend" and heard.is_open:
+            felt = await self._feelings.felt(mended[:SEARCHED_CHARS])
+            heard.fresh = replace(heard.fresh, moods=felt)
+        intent = self._settled(intent, heard, last)
+        if among := several(heard.low, heard.matches) if intent == "recommend" else ():
+            each = heard.fresh.count if heard.counted and "씩" in heard.low else 1
+            heard.fresh = replace(heard.fresh, domain=None, among=among, count=each * len(among))
+        if intent == "unclear" and heard.counted:
+            intent = "recommend"
+        refines = heard.follows(last) and self._refines(heard, last, intent)
+        request, alone = heard.fresh, None
+        if refines and last is not None:
+            if not request.is_open and not self._refine_words.search(heard.low):
+                alone = replace(request, domain=request.domain or last.domain)
+            request = _merged(heard, last, intent)
+        if intent == "similar" and not heard.points and (strange := unknown_name(mended)):
+            intent, request = "recommend", replace(request, unknown=strange)
+        if request.domain is Domain.FOOD and request.immersion == "light":
+            # "더 가볍게" of a dish means its calories
+            request = replace(request, immersion=None, body=request.body or ("diet",))
+        return Understanding(
+            intent,
+            request,
+            heard.pointed,
+            heard.titles,
+            heard.only_title,
+            refines,
+            mended,
+            "ko" if is_korean(said) or not re.search("[a-zA-Z]", said) else "en",
+            alone,
+            heard.retracted,
+        )
+
+    def _hear(
+        self,
+        mended: str,
+        morphemes: list[Morpheme],
+        names: Names,
+        last: Request | None,
+        domain: Domain | None,
+        this_year: int,
+    ) -> _Heard:
+        """What the words, names and numbers of a text say, and what of it is turned down."""
         low = mended.lower()
         matches = self._lexicon.find(low, morphemes)
         numbers = _as_matches_of(quantities.find(low, this_year, domain))
@@ -136,74 +218,52 @@ class Understander:
         back = self._allergies.taken_back(low, morphemes)
         refused = self._allergies.refused(low, morphemes, eaten)
         if back is not None:
-            still = low[: back[1][0]] + " " * (back[1][1] - back[1][0]) + low[back[1][1] :]
-            refused = self._allergies.refused(still, ())
+            refused = self._allergies.refused(_without(low, [back[1]]), ())
         fresh = fill(low, matches, named, negated, domain, found, refused)
         if tired := self._tired_of(low, morphemes, [*matches, *numbers, *_as_matches(named)]):
             out = fresh.exclude
             fresh = replace(fresh, exclude=replace(out, titles=union(out.titles, tired)))
-        fresh = replace(fresh, text=self.search_text(mended))
-        pointed = refers(low)
-        titles = tuple(
-            dict.fromkeys(
-                i for n in named if n.name.kind == "title" and not _is_in(n, negated) for i in n.name.items
-            )
-        )
-        if intent == "recommend" and fresh.is_open and not titles:
-            guess = names.closest(
-                self.search_text(_without(low, [m for m in matches if m.field == "domain"]))
-            )
-            if guess is not None and domain in (None, guess.domain):
-                fresh = replace(fresh, domain=guess.domain, **_named_field(guess))
-                titles = guess.items if guess.kind == "title" else ()
-        if intent == "recommend" and fresh.is_open and not titles:
-            fresh = replace(fresh, moods=await self._feelings.felt(mended[:SEARCHED_CHARS]))
-        same = last is not None and (domain is None or last.domain in (None, domain))
-        chatter = intent in SMALL_TALK and self._intents.is_chatter(low)
-        if not chatter and not (
-            intent == "more" and same and fresh.is_open
-        ):  # "다른 책" after books asks for more of them
-            intent = settled(intent, fresh, explicit, titles, pointed, low)
-        if (
-            intent in ("recommend", "like", "dislike")
-            and not (titles or pointed)
-            and not fresh.is_open
-            and self._intents.tells_taste(low, midway=last is not None)
-        ):
-            intent = "taste"
-        if back is not None:
-            intent = "retract"
-        elif self._allergies.is_bare(low, morphemes):
-            intent = "which_allergy"
-        counted = any(quantity.kind == "count" for quantity in found)
-        if among := several(low, matches) if intent == "recommend" else ():
-            each = fresh.count if counted and "씩" in low else 1
-            fresh = replace(fresh, domain=None, among=among, count=each * len(among))
-        if intent == "unclear" and counted:
-            intent = "recommend"
-        chosen_anew = explicit and last is not None and last.domain is not None
-        refines = same and self._refines(low, morphemes, fresh, chosen_anew, intent)
-        stands = refines and not fresh.is_open and not self._refine_words.search(low)
-        alone = replace(fresh, domain=fresh.domain or (last.domain if last else None)) if stands else None
-        if refines and last is not None:
-            anything = intent == "recommend" and fresh.is_open and not counted and not explicit
-            count = fresh.count if counted else last.count
-            fresh = (
-                Request(text=fresh.text, domain=last.domain)
-                if anything
-                else replace(last.refined(fresh), count=count)
-            )
-        if intent == "similar" and not titles and not pointed and (strange := unknown_name(mended)):
-            intent, fresh = "recommend", replace(fresh, unknown=strange)
-        if (
-            fresh.domain is Domain.FOOD and fresh.immersion == "light"
-        ):  # "더 가볍게" of a dish means its calories
-            fresh = replace(fresh, immersion=None, body=fresh.body or ("diet",))
+        of_titles = [name for name in named if name.name.kind == "title"]
+        meant_items = (i for n in of_titles if (n.start, n.end) not in negated for i in n.name.items)
         whole = squeeze(low)[0]
-        only = any(squeeze(low[n.start : n.end])[0] == whole for n in named if n.name.kind == "title")
-        return Understanding(
-            intent, fresh, pointed, titles, only, refines, mended, language, alone, back[0] if back else None
+        return _Heard(
+            low,
+            morphemes,
+            matches,
+            domain,
+            explicit,
+            replace(fresh, text=self.search_text(mended)),
+            tuple(dict.fromkeys(meant_items)),
+            any(squeeze(low[n.start : n.end])[0] == whole for n in of_titles),
+            refers(low),
+            any(quantity.kind == "count" for quantity in found),
+            back is not None,
+            back[0] if back else None,
         )
+
+    def _guess(self, heard: _Heard, names: Names) -> None:
+        """Take a text that says nothing else for a name that it is nearly spelt like."""
+        domains = [(match.start, match.end) for match in heard.matches if match.field == "domain"]
+        guess = names.closest(self.search_text(_without(heard.low, domains)))
+        if guess is not None and heard.domain in (None, guess.domain):
+            heard.fresh = replace(heard.fresh, domain=guess.domain, **_named_field(guess))
+            heard.titles = guess.items if guess.kind == "title" else ()
+
+    def _settled(self, intent: Intent, heard: _Heard, last: Request | None) -> Intent:
+        """What a text asks for, after its words alone said `intent` and now that its wish is known."""
+        chatter = intent in SMALL_TALK and self._intents.is_chatter(heard.low)
+        # "다른 책" after books asks for more of them
+        more = intent == "more" and heard.follows(last) and heard.fresh.is_open
+        if not (chatter or more):
+            intent = settled(intent, heard.fresh, heard.explicit, heard.titles, heard.pointed, heard.low)
+        if heard.retracts:
+            return "retract"
+        if self._allergies.is_bare(heard.low, heard.morphemes):
+            return "which_allergy"
+        of_wish = intent in ("recommend", "like", "dislike") and not heard.points and not heard.fresh.is_open
+        if of_wish and self._intents.tells_taste(heard.low, midway=last is not None):
+            return "taste"
+        return intent
 
     def _tired_of(self, text: str, morphemes: Sequence[Morpheme], known: Sequence[Match]) -> list[str]:
         """Nouns that no list knows and that are turned down: titles that hold one are left out."""
@@ -221,16 +281,13 @@ class Understander:
         """The text without the words that only ask, for searching."""
         return (" ".join(self._request_words.sub(" ", text).split()) or text)[:SEARCHED_CHARS]
 
-    def _refines(
-        self, text: str, morphemes: list[Morpheme], fresh: Request, anew: bool, intent: Intent
-    ) -> bool:
-        """Whether a text of the last request's domain changes that request rather than standing alone.
-
-        `anew` tells that the domain was named though it was settled already.
-        """
+    def _refines(self, heard: _Heard, last: Request | None, intent: Intent) -> bool:
+        """Whether a text of the last request's domain changes that request rather than standing alone."""
+        text, fresh = heard.low, heard.fresh
         if intent not in ("recommend", "more", "similar"):
             return False
-        if not anew or intent == "more":
+        named_again = heard.explicit and last is not None and last.domain is not None
+        if not named_again or intent == "more":
             return True
         if self._negation.begins(text):
             return False
@@ -239,7 +296,7 @@ class Understander:
             replace(fresh, exclude=Exclude(), allergens=(), avoid=()).is_open and not fresh.is_open
         )
         ends_in_to = any(  # 한국 영화로
-            m.tag == "JKB" and m.form in ("로", "으로") and text[: m.end] == asked for m in morphemes
+            m.tag == "JKB" and m.form in ("로", "으로") and text[: m.end] == asked for m in heard.morphemes
         )
         fragment = len(squeeze(asked)[0]) <= FRAGMENT_CHARS and bool(_FRAGMENT.search(asked))
         return only_excludes or ends_in_to or fragment or bool(self._refine_words.search(text))
@@ -253,14 +310,18 @@ def _as_matches_of(found: Iterable[Quantity]) -> list[Match]:
     return [Match(f"quantity.{each.kind}", "", each.start, each.end) for each in found]
 
 
-def _without(text: str, matches: list[Match]) -> str:
-    for match in matches:
-        text = text[: match.start] + " " * (match.end - match.start) + text[match.end :]
+def _merged(heard: _Heard, last: Request, intent: Intent) -> Request:
+    """The last request as a text changes it; "아무거나" keeps of it nothing but the domain."""
+    fresh = heard.fresh
+    if intent == "recommend" and fresh.is_open and not heard.counted and not heard.explicit:
+        return Request(text=fresh.text, domain=last.domain)
+    return replace(last.refined(fresh), count=fresh.count if heard.counted else last.count)
+
+
+def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    for start, end in spans:
+        text = text[:start] + " " * (end - start) + text[end:]
     return text
-
-
-def _is_in(name: NameMatch, spans: set[tuple[int, int]]) -> bool:
-    return (name.start, name.end) in spans
 
 
 def _named_field(name: Name) -> dict[str, Any]:

@@ -313,6 +313,26 @@ def test_a_guests_talk_is_forgotten_whole_when_it_ends() -> None:
     assert list(session) == ["at"]
 
 
+@talks
+@pytest.mark.parametrize(
+    "text",
+    [
+        "내 알레르기 다 나았어",
+        "제 알레르기 전부 없어졌어요",
+        "clear all my allergies",
+        "I'm not allergic anymore",
+    ],
+)
+async def test_all_allergies_are_taken_back_at_once(someone: People, text: str) -> None:
+    person = someone()
+    await person.says("새우랑 계란 알레르기 있어")
+    answer = await person.says(text)
+    words = EN if text.isascii() else KO
+    for name in ("shrimp", "egg"):
+        assert words.say(f"label.allergens.{name}") in answer.text
+        assert words.say(f"label.allergens.{name}") not in (await person.says("내 알레르기 뭐야")).text
+
+
 @pytest.mark.parametrize(
     "text", ["나 새우 알레르기 아니야", "새우 알러지 없어졌어... 아니 새우 알레르기 없어", "I'm not allergic to shrimp"],
 )  # fmt: skip
