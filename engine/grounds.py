@@ -18,7 +18,7 @@ from engine.quantities import Range
 from engine.ranking import COMMON, Ranked
 from engine.request import FORMS, Exclude, Request
 from engine.taste import Taste
-from engine.words import labels, title
+from engine.words import labels, person, title
 
 ORDER: Final = (
     "item", "like", "creator", "person", "hangover", "body", "situations", "effects", "moods", "soupy",
@@ -78,11 +78,13 @@ class Grounds:
             yield Ground("like", "named.unknown", request.unknown)
         for name in request.creators:
             if name in item.creators:
-                yield Ground("creator", "named.creator", name)
+                yield Ground("creator", "named.creator", person(name, self.language))
         for name in request.people:
             if name in item.people:
                 heard = "animation" in item.genres
-                yield Ground("person", "named.voice" if heard else "named.person", name)
+                yield Ground(
+                    "person", "named.voice" if heard else "named.person", person(name, self.language)
+                )
         for field, value in ranked.kept:
             match field:
                 case "situations" | "effects" | "moods" | "immersion" | "meals" | "body" | "served":

@@ -137,12 +137,13 @@ def describe(taste: Taste, liked: Sequence[Item], language: Language) -> list[st
             say(
                 f"genres.{domain}", (named.genre(domain, v) for v in values if v not in wishes.exclude.genres)
             )
-        say("people", (*wishes.people, *wishes.creators))
+        say("people", (named.of("people", v) for v in (*wishes.people, *wishes.creators)))
         say("country", (named.of("country", v) for v in wishes.country))
         out = wishes.exclude
         say(f"avoids.{domain}", (
             *(named.genre(domain, v) for v in out.genres), *(named.of("cuisine", v) for v in out.cuisine),
-            *(named.of("country", v) for v in out.country), *out.creators, *out.people,
+            *(named.of("country", v) for v in out.country),
+            *(named.of("people", v) for v in (*out.creators, *out.people)),
         ))  # fmt: skip
     effects = [e for wishes in taste.wishes.values() for e in wishes.effects]
     say("effects", (named.of("effects", v) for v in (*effects, *_common(item.effects for item in liked))))

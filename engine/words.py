@@ -7,6 +7,8 @@ from functools import cache
 
 from data.item import Domain, Item
 from data.phrases import Language, Phrases, phrases
+from engine.lexicon import read
+from engine.text import is_korean
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,8 @@ class Labels:
     words: Phrases
 
     def of(self, field: str, value: object) -> str:
+        if field in ("creators", "people"):
+            return person(str(value), self.words.language)
         variants = self.words.variants(f"label.{field}.{value}")
         return variants[0] if variants else str(value)
 
@@ -26,6 +30,15 @@ class Labels:
 @cache
 def labels(language: Language) -> Labels:
     return Labels(phrases(language))
+
+
+def person(name: str, language: Language) -> str:
+    """What a creator or an actor of the catalog is called in a language."""
+    if language == "ko":
+        return name
+    return next(
+        (spelling for spelling in read("people")["people"].get(name, ()) if not is_korean(spelling)), name
+    )
 
 
 def title(item: Item, language: Language) -> str:

@@ -128,7 +128,7 @@ class Writer:
         label, say = self._labels, self._words.say
         facts: list[str] = []
         if item.creators:
-            facts.append(", ".join(item.creators))
+            facts.append(", ".join(label.of("creators", name) for name in item.creators))
         if item.domain is Domain.FOOD:
             facts += [label.of("cuisine", item.cuisine)] if item.cuisine else []
             facts += [say("fact.kcal", value=item.kcal)] if item.kcal is not None else []
@@ -148,7 +148,7 @@ class Writer:
         if item.age is not None:
             facts.append(label.of("age", item.age))
         if item.people:
-            facts.append(", ".join(item.people[:3]))
+            facts.append(", ".join(label.of("people", name) for name in item.people[:3]))
         return tuple(facts)
 
     def title(self, item: Item) -> str:

@@ -8,6 +8,7 @@ from data.item import Domain, Item
 from engine.request import Request
 from engine.said import Said
 from engine.taste import Taste
+from engine.words import person
 from engine.writing import Writer
 from handlers import memory
 from handlers.recommend import answer, exposure_id, feedback_choices, seed_of
@@ -127,7 +128,8 @@ async def similar(
 def _people(room: Room, item: Item) -> str:
     if not item.people:
         return ""
-    return room.words.say("detail.people", names=", ".join(item.people))
+    names = ", ".join(person(name, room.language) for name in item.people)
+    return room.words.say("detail.people", names=names)
 
 
 def _ingredients(room: Room, item: Item) -> str:

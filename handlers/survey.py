@@ -26,6 +26,7 @@ from typing import Final
 from data.item import Allergen, Domain, Item
 from engine.allergies import avoided
 from engine.taste import Question, survey
+from engine.words import person
 from engine.writing import Writer
 from handlers import consent, memory
 from handlers.memory import Answers
@@ -292,7 +293,8 @@ async def _options(room: Room, question: Question, given: Answers) -> list[tuple
         items = await room.engine.catalog(Domain.MOVIE)
         options = [(item.id, writer.title(item)) for item in items]
     elif question.kind == "people":
-        options = [(name, name) for name in _names(await room.engine.catalog(Domain.MOVIE))]
+        names = _names(await room.engine.catalog(Domain.MOVIE))
+        options = [(name, person(name, room.language)) for name in names]
     elif question.field == "allergens":
         options = [(value, room.words.say(f"label.allergens.{value}")) for value in ALLERGENS]
     else:
@@ -317,7 +319,7 @@ def _label(room: Room, question: Question, value: str) -> str:
             if value in ALLERGENS
             else avoided(value.removeprefix("other."), room.language)
         )
-    return value
+    return person(value, room.language) if question.kind == "people" else value
 
 
 def _toggled(chosen: list[str], value: str, several: bool) -> list[str]:

@@ -23,6 +23,7 @@ from engine.ranking import Ranked, rank
 from engine.request import Request
 from engine.said import KEPT, Said
 from engine.taste import Taste
+from engine.text import is_korean
 from engine.words import labels
 from engine.writing import VERB_FORMS, WORN, Writer
 
@@ -182,7 +183,7 @@ def test_every_number_in_facts_is_the_items(catalog_items: tuple[Item, ...], lan
         if item.year is not None:
             assert str(item.year) in facts
         if item.creators:
-            assert facts[0] == ", ".join(item.creators)
+            assert facts[0] == ", ".join(label.of("creators", name) for name in item.creators)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -523,3 +524,12 @@ def test_every_frequent_ground_has_eight_ways_and_none_is_doubled(language: Lang
         for effect in get_args(vocabulary.Effect):
             variants = words.variants(f"benefit.{domain}.{effect}")
             assert len(set(variants)) == len(variants) >= 6
+
+
+def test_people_are_called_by_their_english_names_in_english(catalog_items: tuple[Item, ...]) -> None:
+    """A card in English said 봉준호, which whoever reads English cannot read."""
+    film = next(item for item in catalog_items if "봉준호" in item.creators)
+    assert "봉준호" in Writer("ko").facts(film)[0]
+    assert "Bong Joon-ho" in Writer("en").facts(film)[0]
+    in_hangul = [fact for item in catalog_items for fact in Writer("en").facts(item) if is_korean(fact)]
+    assert in_hangul == []
