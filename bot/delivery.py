@@ -161,6 +161,9 @@ class Delivery:
         await self._tasks.stop(grace)
 
     async def _take(self, turn: Turn) -> bool:
+        handled = self._in_pace(turn)
+        if handled and self.expect is not None:
+            self.expect(turn)
         async with self.database.writing() as connection:
             inbox_id = await mail.take(
                 connection,
@@ -172,9 +175,6 @@ class Delivery:
             )
             if inbox_id is None:
                 return False
-            handled = self._in_pace(turn)
-            if handled and self.expect is not None:
-                self.expect(turn)
             told = not handled and await self._turn_away(connection, inbox_id, turn)
         # Nothing is awaited since the commit: turns are scheduled in the order of the inbox.
         if handled:
