@@ -231,14 +231,15 @@ class _Version:
         """The rows of `vectors` that keep a rule."""
         if not where or not self.ids:
             return range(len(self.ids))
-        if where not in self._keeping:
+        places = self._keeping.get(where)
+        if places is None:
             query = self.table.query().where(where).select(["id"]).limit(len(self.ids))
-            found = (await query.to_arrow()).column("id").to_pylist()
-            self._keeping[where] = [self._places[item] for item in found]
-            if len(self._keeping) > RULES_HELD:
-                self._keeping.popitem(last=False)
+            places = [self._places[item] for item in (await query.to_arrow()).column("id").to_pylist()]
+        self._keeping[where] = places
         self._keeping.move_to_end(where)
-        return self._keeping[where]
+        if len(self._keeping) > RULES_HELD:
+            self._keeping.popitem(last=False)
+        return places
 
     async def get(self, ids: Sequence[str]) -> dict[str, Hit]:
         wanted = list(dict.fromkeys(ids))

@@ -45,17 +45,20 @@ class Baseline:
 
 
 class Silent:
-    """A platform that shows nothing and notes when: seconds of `time.perf_counter`, by turn."""
+    """A platform that shows nothing and notes when: seconds of `time.perf_counter`, by turn; and which had picks."""
 
     name = "bench"
 
     def __init__(self) -> None:
         self.sent: dict[str, float] = {}
+        self.served: set[str] = set()
 
     async def send(
         self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None, person_id: str
     ) -> str:
         self.sent[turn_id] = time.perf_counter()
+        if reply.cards:
+            self.served.add(turn_id)
         return message_id or uuid.uuid4().hex
 
 

@@ -94,6 +94,7 @@ async def main() -> None:
                 sent.append((platform.sent[turn.id] - began) * 1000)
                 stopwatch.stages["send"].append((platform.sent[turn.id] - stopwatch.committed) * 1000)
     print(line("baseline: embed, cosine, print", base[WARM_UP:]))
+    print(f"{len(platform.served)} of {len(sent)} turns were answered with picks")
     print(line("turn, until the answer is sent", sent[WARM_UP:]))
     print(line("turn, until all is stored", stored[WARM_UP:]))
     middle = statistics.median(base[WARM_UP:])
