@@ -108,6 +108,7 @@ class Understander:
         words = read("dialogue")["words"]
         self._request_words = pattern(words["request"])
         self._refine_words = pattern(words["refine"])
+        self._instead = pattern(words["instead"])
         self._plain = frozenset(words["plain"])
         self._korean = korean
         self._negation = Negation()
@@ -175,6 +176,8 @@ class Understander:
             if not request.is_open and not self._refine_words.search(heard.low):
                 alone = replace(request, domain=request.domain or last.domain)
             request = _merged(heard, last, intent)
+        elif last is not None and intent == "recommend" and self._changes_domain(heard, last):
+            request = _elsewhere(heard.fresh, last)
         if intent == "similar" and not heard.points and (strange := unknown_name(mended)):
             intent, request = "recommend", replace(request, unknown=strange)
         if request.domain is Domain.FOOD and request.immersion == "light":
@@ -265,6 +268,11 @@ class Understander:
             return "taste"
         return intent
 
+    def _changes_domain(self, heard: _Heard, last: Request) -> bool:
+        """Whether a text says nothing but that the last wish is meant of another domain: 영화 말고 책으로."""
+        other = heard.domain is not None and last.domain is not None and heard.domain is not last.domain
+        return other and heard.explicit and heard.is_open and bool(self._instead.search(heard.low))
+
     def _tired_of(self, text: str, morphemes: Sequence[Morpheme], known: Sequence[Match]) -> list[str]:
         """Nouns that no list knows and that are turned down: titles that hold one are left out."""
         taken = [*known, *self._allergies.found(text, morphemes)]
@@ -316,6 +324,17 @@ def _merged(heard: _Heard, last: Request, intent: Intent) -> Request:
     if intent == "recommend" and fresh.is_open and not heard.counted and not heard.explicit:
         return Request(text=fresh.text, domain=last.domain)
     return replace(last.refined(fresh), count=fresh.count if heard.counted else last.count)
+
+
+def _elsewhere(fresh: Request, last: Request) -> Request:
+    """A wish for another domain with what of the last one tells of the person and the hour, not of the work."""
+    return replace(
+        fresh,
+        text=f"{last.text} {fresh.text}".strip(),
+        moods=last.moods,
+        situations=last.situations,
+        effects=last.effects,
+    )
 
 
 def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:

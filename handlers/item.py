@@ -69,6 +69,7 @@ async def why(turn: Turn, room: Room, exposure: Exposure, position: int) -> Asyn
         yield Reply(text=say("why.asked"))
         return
     pick = picks[position - 1]
+    room.session["focus"] = pick["id"]
     words = room.words
     grounds = []
     for ground in pick.get("grounds", ()):

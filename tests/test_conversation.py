@@ -256,6 +256,15 @@ async def test_a_like_brings_what_is_like_it_and_says_so(someone: People) -> Non
     assert any(ground in why for why in whys)
 
 
+async def test_that_one_is_the_one_that_was_just_asked_about(someone: People) -> None:
+    """ "그거 저장해줘" after "2번 왜 골랐어?" asked which one."""
+    person = someone()
+    answer = await person.says("웃긴 영화")
+    await person.says("2번 왜 골랐어?")
+    await person.says("그거 저장해줘")
+    assert answer.cards[1].title in (await person.commands("saved")).text
+
+
 async def test_a_like_is_undone_by_its_button(someone: People) -> None:
     person = someone()
     answer = await person.says("웃긴 영화")

@@ -333,6 +333,29 @@ async def test_a_domain_named_after_a_mood_keeps_the_mood(understand: Understand
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "domain"), [("영화 말고 책으로", BOOK), ("음식은?", FOOD), ("그럼 책 추천해줘", BOOK), ("how about a book", BOOK)]
+)  # fmt: skip
+async def test_a_wish_meant_of_another_domain_keeps_the_mood_and_the_hour(
+    understand: Understand, text: str, domain: Domain
+) -> None:
+    """Whoever had a bad day has it still when they would rather read."""
+    last = Request(
+        text="울적한 퇴근길", domain=MOVIE, moods=("sad",), situations=("commute",), genres=("comedy",)
+    )
+    request = (await understand(text, last=last)).request
+    assert fields(request, "domain", "moods", "situations") == {
+        "domain": domain, "moods": ("sad",), "situations": ("commute",),
+    }  # fmt: skip
+    assert request.genres == ()
+
+
+async def test_a_new_wish_in_another_domain_stands_alone(understand: Understand) -> None:
+    last = Request(text="울적한 날", domain=MOVIE, moods=("sad",))
+    assert (await understand("매운 음식으로", last=last)).request.moods == ()
+    assert (await understand("책 추천해줘", last=last)).request.moods == ()
+
+
 async def test_a_domain_told_by_a_command_holds(understand: Understand) -> None:
     assert (await understand("로맨스", domain=BOOK)).request.domain is BOOK
 
@@ -342,6 +365,7 @@ async def test_a_domain_told_by_a_command_holds(understand: Understand) -> None:
     [
         ("왜?", "why", ()), ("왜 추천했어?", "why", ()), ("2번 왜?", "why", (2,)), ("why this one", "why", ()),
         ("1번 자세히", "detail", (1,)), ("두 번째 거 줄거리", "detail", (2,)), ("tell me more about number 2", "detail", (2,)),
+        ("who is in number 1?", "detail", (1,)), ("2번 누가 나와?", "detail", (2,)), ("3번 감독이 누구야", "detail", (3,)),
         ("3번이랑 비슷한 걸로", "similar", (3,)), ("이거랑 비슷한 거", "similar", ()), ("more like this", "similar", ()),
         ("다른 거", "more", ()), ("더 추천해줘", "more", ()),
         ("별로", "dislike", ()), ("2번 별로", "dislike", (2,)), ("마지막 거 별로야", "dislike", (-1,)),
