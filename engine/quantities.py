@@ -120,7 +120,9 @@ def _candidates(
         yield "length", match, _bounded(number(match[1]), match[2])
     if domain in (Domain.BOOK, Domain.MOVIE):
         for match in re.finditer(
-            r"짧은|짧게|길지 ?않|안 ?긴(?![가-힣])|\bshort(?:er)?\b|\bnot (?:too|so|that) long\b", text
+            r"(?<!너무 )(?:짧은|짧게)|길지 ?않|안 ?긴(?![가-힣])|너무 ?(?:길어|길다|긴 ?(?:것|거|듯))|"
+            r"(?<!too )\bshort(?:er)?\b|\b(?:not (?:too|so|that)|too) long\b",
+            text,
         ):
             yield "length", match, Range(None, 260 if domain is Domain.BOOK else 105)
         for match in re.finditer(

@@ -211,7 +211,13 @@ class Understander:
         numbers = _as_matches_of(quantities.find(low, this_year, domain))
         said_names = names.find(mended)
         named = meant(said_names, [*matches, *numbers], low)
+        told, of_works = domain, last is not None and last.domain in (Domain.BOOK, Domain.MOVIE)
         domain, explicit = (domain, True) if domain else domain_of(low, matches, named)
+        if told is None and not explicit and domain is Domain.FOOD and of_works:
+            # "Korean" is a kitchen and a country: after films it is the country
+            lands = {match.start for match in matches if match.field == "country"}
+            matches = [m for m in matches if m.field != "cuisine" or m.start not in lands]
+            domain, explicit = domain_of(low, matches, named)
         about = domain or (last.domain if last else None)  # tells what "짧은" is short of
         found = list(quantities.find(low, this_year, about))
         negated = self._negation.spans(low, [*matches, *_as_matches(named)])

@@ -334,6 +334,37 @@ async def test_a_domain_named_after_a_mood_keeps_the_mood(understand: Understand
 
 
 @pytest.mark.parametrize(
+    ("last", "text", "expected"),
+    [
+        (LUNCH, "너무 매워 보여", {"spicy": Range(None, 0)}),
+        (LUNCH, "too spicy", {"spicy": Range(None, 0)}),
+        (LUNCH, "너무 매운 게 당겨", {"spicy": Range(2, None)}),
+        (LAUGH, "너무 길어", {"length": Range(None, 105)}),
+        (LAUGH, "too long", {"length": Range(None, 105)}),
+        (LAUGH, "너무 무거워", {"immersion": "light"}),
+        (LAUGH, "마음이 너무 무거워", {"immersion": None}),
+        (LAUGH, "too scary", {"exclude": Exclude(genres=("horror",))}),
+    ],
+)
+async def test_a_complaint_of_too_much_wants_less(
+    understand: Understand, last: Request, text: str, expected: dict[str, Any]
+) -> None:
+    """ "Too spicy" asked for more of it."""
+    assert fields((await understand(text, last=last)).request, *expected) == expected
+
+
+@pytest.mark.parametrize("text", ["another one like number 2 but korean", "korean one please"])
+async def test_korean_is_a_country_after_films_and_a_kitchen_otherwise(
+    understand: Understand, text: str
+) -> None:
+    understood = await understand(text, last=LAUGH)
+    assert fields(understood.request, "domain", "country", "cuisine") == {
+        "domain": MOVIE, "country": ("KR",), "cuisine": (),
+    }  # fmt: skip
+    assert (await understand("korean food", last=LAUGH)).request.cuisine == ("korean",)
+
+
+@pytest.mark.parametrize(
     ("text", "domain"), [("영화 말고 책으로", BOOK), ("음식은?", FOOD), ("그럼 책 추천해줘", BOOK), ("how about a book", BOOK)]
 )  # fmt: skip
 async def test_a_wish_meant_of_another_domain_keeps_the_mood_and_the_hour(
@@ -365,7 +396,7 @@ async def test_a_domain_told_by_a_command_holds(understand: Understand) -> None:
     [
         ("왜?", "why", ()), ("왜 추천했어?", "why", ()), ("2번 왜?", "why", (2,)), ("why this one", "why", ()),
         ("1번 자세히", "detail", (1,)), ("두 번째 거 줄거리", "detail", (2,)), ("tell me more about number 2", "detail", (2,)),
-        ("who is in number 1?", "detail", (1,)), ("2번 누가 나와?", "detail", (2,)), ("3번 감독이 누구야", "detail", (3,)),
+        ("who is in number 1?", "detail", (1,)), ("I've seen the first one", "seen", (1,)), ("another one like number 2", "similar", (2,)), ("2번 누가 나와?", "detail", (2,)), ("3번 감독이 누구야", "detail", (3,)),
         ("3번이랑 비슷한 걸로", "similar", (3,)), ("이거랑 비슷한 거", "similar", ()), ("more like this", "similar", ()),
         ("다른 거", "more", ()), ("더 추천해줘", "more", ()),
         ("별로", "dislike", ()), ("2번 별로", "dislike", (2,)), ("마지막 거 별로야", "dislike", (-1,)),
