@@ -130,6 +130,9 @@ def _candidates(
         ):
             yield "length", match, Range(400 if domain is Domain.BOOK else 135, None)
 
+    if domain is Domain.FOOD:
+        for match in re.finditer(r"(?<!\d)([2-9]\d\d|1[0-4]\d\d) ?(?:이하|이내|미만|안쪽)", text):
+            yield "kcal", match, Range(None, int(match[1]))  # of nothing else one says so many of a dish
     for match in re.finditer(
         rf"({_NUMBER}) ?(?:칼로리|kcal|킬로칼로리|calories|cal)(?: ?({_MOST}|{_LEAST}))?", text
     ):

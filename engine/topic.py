@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from data.item import BOOK_GENRES, MOVIE_GENRES, Domain
+from engine.korean import Morpheme
 from engine.lexicon import Match
 from engine.names import NameMatch
 from engine.text import squeeze
@@ -26,6 +27,10 @@ _NO: Final = re.compile(r"\b(?:not|no|instead of|rather than)(?: an?| any| the)?
 """What turns a domain down: 책 말고 영화로, a book instead of a film."""
 _AND: Final = re.compile(
     r"\s*(?:이?랑|하고|와|과|도|,|/|&|\+|그리고|추천|하나|한 ?[권편]|하나씩|and|a|an|one|\s)*\s*", re.I
+)
+_SURNAMES: Final = "김이박최정강조윤장임한오서신권황안송류유전홍고문양손배백허남심노하곽성차주우구민진나지엄채원천방공현함변염추"
+_ASKED_FOR: Final = re.compile(
+    r"(?:[이가은는])?\s*(?:나오|나온|출연|주연|감독|작가|배우|작품|영화|책|소설|꺼|거|걸|[?!.~]|$)"
 )
 _WORK: Final = re.compile(
     r"\s*(?:의\s)?(?:처럼|같은|팬|신작|글|거|꺼|감독|작가|배우|영화|책|소설|에세이|작품|주연|나오|출연)"
@@ -109,6 +114,19 @@ def is_cast(name: NameMatch, named: Sequence[NameMatch], text: str) -> bool:
     after, before = text[name.end :], text[: name.start]
     acts = re.match(r"[이가은는]?\s*(?:주연|배우|연기|안\s*)?(?:나오|나온|나왔|출연|주연|배우|연기)", after)
     return borne and bool(acts or re.search(r"(?:starring|with|actor)\s*$", before))
+
+
+def stranger(text: str, morphemes: Sequence[Morpheme]) -> str:
+    """The name of a person whom a text asks for, as far as its form tells: 조승우 나오는 거."""
+    names = (
+        word.form
+        for word in morphemes
+        if word.tag == "NNP"
+        and len(word.form) == 3
+        and word.form[0] in _SURNAMES
+        and _ASKED_FOR.match(text[word.end :])
+    )
+    return next(names, "")
 
 
 def unknown_name(text: str) -> str:

@@ -26,7 +26,7 @@ from engine.quantities import Quantity
 from engine.request import Exclude, Request, union
 from engine.slots import fill
 from engine.text import is_korean, normalize, squeeze
-from engine.topic import domain_of, meant, several, unknown_name
+from engine.topic import domain_of, meant, several, stranger, unknown_name
 
 SEARCHED_CHARS: Final = 300
 """What of a text is embedded and searched: more costs seconds and says nothing more about a wish."""
@@ -161,6 +161,8 @@ class Understander:
         heard = self._hear(mended, morphemes, names, last, domain, this_year)
         if intent == "recommend" and heard.is_open:
             self._guess(heard, names)
+        if intent == "recommend" and heard.is_open and (unknown := stranger(heard.low, morphemes)):
+            heard.fresh = replace(heard.fresh, unknown=unknown)
         if intent == "recommend" and heard.is_open:
             felt = await self._feelings.felt(mended[:SEARCHED_CHARS])
             heard.fresh = replace(heard.fresh, moods=felt)

@@ -353,6 +353,21 @@ async def test_a_complaint_of_too_much_wants_less(
     assert fields((await understand(text, last=last)).request, *expected) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "unknown"), [("조승우 나오는 거", "조승우"), ("그거 말고 조승우", "조승우"), ("송강호 나오는 거", ""), ("오사카 가서 볼 거", "")]
+)  # fmt: skip
+async def test_a_person_whom_the_catalog_does_not_know_is_named(
+    understand: Understand, text: str, unknown: str
+) -> None:
+    """The name was passed over, and whoever asked got three films without it."""
+    assert (await understand(text, last=LAUGH)).request.unknown == unknown
+
+
+async def test_a_bare_number_of_hundreds_is_calories_of_a_dish(understand: Understand) -> None:
+    assert (await understand("헐 너무 높아 400 이하", last=LUNCH)).request.kcal == Range(None, 400)
+    assert (await understand("400 이하", last=LAUGH)).request.kcal == Range()
+
+
 @pytest.mark.parametrize("text", ["another one like number 2 but korean", "korean one please"])
 async def test_korean_is_a_country_after_films_and_a_kitchen_otherwise(
     understand: Understand, text: str
@@ -396,7 +411,7 @@ async def test_a_domain_told_by_a_command_holds(understand: Understand) -> None:
     [
         ("왜?", "why", ()), ("왜 추천했어?", "why", ()), ("2번 왜?", "why", (2,)), ("why this one", "why", ()),
         ("1번 자세히", "detail", (1,)), ("두 번째 거 줄거리", "detail", (2,)), ("tell me more about number 2", "detail", (2,)),
-        ("who is in number 1?", "detail", (1,)), ("I've seen the first one", "seen", (1,)), ("another one like number 2", "similar", (2,)), ("2번 누가 나와?", "detail", (2,)), ("3번 감독이 누구야", "detail", (3,)),
+        ("who is in number 1?", "detail", (1,)), ("3번ㄱㄱ", "detail", (3,)), ("2번으로 볼게", "detail", (2,)), ("봤음", "seen", ()), ("ㅇㅋ 노잼", "dislike", ()), ("I've seen the first one", "seen", (1,)), ("another one like number 2", "similar", (2,)), ("2번 누가 나와?", "detail", (2,)), ("3번 감독이 누구야", "detail", (3,)),
         ("3번이랑 비슷한 걸로", "similar", (3,)), ("이거랑 비슷한 거", "similar", ()), ("more like this", "similar", ()),
         ("다른 거", "more", ()), ("더 추천해줘", "more", ()),
         ("별로", "dislike", ()), ("2번 별로", "dislike", (2,)), ("마지막 거 별로야", "dislike", (-1,)),
