@@ -41,34 +41,37 @@ async def load_catalog(database: Database) -> list[BadRow]:
     async with database.reading() as connection:
         if await items.value(connection, CATALOG_HASH) == catalog.shipped_hash():
             return []
-    rows: list[tuple[str, str, str, str]] = []
+    rows: list[items.Row] = []
     bad: list[BadRow] = []
     for row in catalog.shipped():
         if isinstance(row, BadRow):
             bad.append(row)
             logger.warning("catalog: %s", row)
         else:
-            rows.append((row.id, str(row.domain), row.to_json(), SHIPPED))
+            rows.append(_stored(row, SHIPPED))
     async with database.writing() as connection:
         await items.upsert(connection, rows)
-        gone = await items.origin_ids(connection, SHIPPED) - {row[0] for row in rows}
+        gone = await items.origin_ids(connection, SHIPPED) - {row.id for row in rows}
         await items.remove(connection, gone)
         await items.set_value(connection, CATALOG_HASH, catalog.shipped_hash())
     return bad
 
 
+def _stored(item: Item, origin: str) -> items.Row:
+    return items.Row(item.id, str(item.domain), item.to_json(), origin, item.showable)
+
+
 async def all_items(database: Database) -> list[Item]:
-    """Every item, in order of id."""
+    """Every item that can be shown, in order of id."""
     async with database.reading() as connection:
-        return [Item.model_validate_json(body) async for body in items.all_bodies(connection)]
+        return [Item.model_validate_json(body) async for body in items.shown_bodies(connection)]
 
 
-def items_hash(every: Sequence[Item], embedder: Embedder) -> str:
+async def items_hash(database: Database, embedder: Embedder) -> str:
     """Tells whether an index still holds what it would be built from now."""
-    digest = hashlib.sha256(f"{FORMAT} {embedder.name}".encode())
-    for item in every:
-        digest.update(item.to_json().encode() + b"\n")
-    return digest.hexdigest()
+    async with database.reading() as connection:
+        hashes = await items.shown_hashes(connection)
+    return hashlib.sha256(f"{FORMAT} {embedder.name} {' '.join(hashes)}".encode()).hexdigest()
 
 
 async def stale(database: Database, embedder: Embedder) -> str | None:
@@ -77,7 +80,7 @@ async def stale(database: Database, embedder: Embedder) -> str | None:
         active = await items.active_index(connection)
     if active is None:
         return "missing"
-    fresh = items_hash(await all_items(database), embedder) == active.items_hash
+    fresh = await items_hash(database, embedder) == active.items_hash
     return None if fresh and active.embedder == embedder.name else "changed"
 
 
@@ -92,11 +95,12 @@ async def build_index(
     Raises:
         EngineError: it could not be written, or does not hold what it should; the active one stays.
     """
+    fingerprint = await items_hash(database, embedder)
     every = await all_items(database)
     vectors = await _vectors(database, every, embedder, progress)
     async with database.writing() as connection:
         started = await items.start_index(
-            connection, embedder=embedder.name, items_hash=items_hash(every, embedder), rows=len(every)
+            connection, embedder=embedder.name, items_hash=fingerprint, rows=len(every)
         )
     stages = ("table", "words", "fields", "names")
     await index.build(

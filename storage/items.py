@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Literal
 
@@ -45,35 +45,39 @@ class IndexVersion:
     retired_at: float | None
 
 
-async def upsert(connection: AsyncConnection, new: Iterable[tuple[str, str, str, str]]) -> Counts:
-    """Write items given as (id, domain, body, origin); those that are the same already are left alone."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An item as it is stored: `origin` is where it came from, `shown` whether a card can be made of it."""
+
+    id: str
+    domain: str
+    body: str
+    origin: str
+    shown: bool = True
+
+
+async def upsert(connection: AsyncConnection, new: Iterable[Row], write: bool = True) -> Counts:
+    """Write items; those that are the same already are left alone. Without `write` only count."""
     added = changed = same = 0
     for chunk in chunks(new):
-        rows = {item_id: (domain, body, origin, _digest(body)) for item_id, domain, body, origin in chunk}
+        rows = {row.id: (row, _digest(row.body)) for row in chunk}
         known_rows = await connection.execute(
             select(items.c.id, items.c.origin, items.c.hash).where(items.c.id.in_(rows))
         )
         known = {row.id: (row.origin, row.hash) for row in known_rows}
-        fresh = {item_id: row for item_id, row in rows.items() if known.get(item_id) != (row[2], row[3])}
+        fresh = {
+            item_id: (row, digest)
+            for item_id, (row, digest) in rows.items()
+            if known.get(item_id) != (row.origin, digest)
+        }
         added += len(fresh.keys() - known.keys())
         changed += len(fresh.keys() & known.keys())
         same += len(rows) - len(fresh)
         now = time.time()
-        await upsert_rows(
-            connection,
-            items,
-            [
-                {
-                    "id": key,
-                    "domain": domain,
-                    "body": body,
-                    "origin": origin,
-                    "hash": digest,
-                    "updated_at": now,
-                }
-                for key, (domain, body, origin, digest) in fresh.items()
-            ],
-        )
+        written = [
+            {**asdict(row), "hash": digest, "updated_at": now} for row, digest in fresh.values() if write
+        ]
+        await upsert_rows(connection, items, written)
     return Counts(added, changed, same)
 
 
@@ -94,14 +98,20 @@ async def get(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, str]
     return bodies
 
 
-async def all_bodies(connection: AsyncConnection) -> AsyncIterator[str]:
-    """Every item's body, in order of id, without holding them all."""
-    async with connection.stream(select(items.c.body).order_by(items.c.id)) as rows:
+async def shown_bodies(connection: AsyncConnection) -> AsyncIterator[str]:
+    """The body of every item that can be shown, in order of id, without holding them all."""
+    async with connection.stream(select(items.c.body).where(items.c.shown).order_by(items.c.id)) as rows:
         async for row in rows:
             yield row.body
 
 
+async def shown_hashes(connection: AsyncConnection) -> list[str]:
+    """A digest of each of these, in the same order: what is to be searched has changed when they have."""
+    return list(await connection.scalars(select(items.c.hash).where(items.c.shown).order_by(items.c.id)))
+
+
 async def count(connection: AsyncConnection) -> int:
+    """How many items there are, shown or not."""
     return await connection.scalar(select(func.count()).select_from(items)) or 0
 
 

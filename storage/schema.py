@@ -24,9 +24,10 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     text,
+    true,
 )
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest revision under `migrations/versions`."""
 
 
@@ -189,6 +190,18 @@ items = Table(
     Column("origin", Text, nullable=False, index=True),
     Column("hash", Text, nullable=False),
     Column("updated_at", Double, nullable=False),
+    Column("shown", Boolean, nullable=False, server_default=true()),
+)
+
+interactions = Table(
+    "interactions",
+    metadata,
+    Column("who", Text, primary_key=True),
+    Column("item_id", Text, primary_key=True, index=True),
+    Column("origin", Text, nullable=False, index=True),
+    Column("rating", Double),
+    Column("at", Double),
+    Column("extra", Json, nullable=False),
 )
 
 item_redirects = Table(

@@ -95,7 +95,7 @@ async def test_what_left_the_catalog_leaves_the_database_and_what_others_brought
     gone = (await jobs.all_items(database))[0]
     brought = Item.model_validate_json(gone.to_json().replace(gone.id, "book:imported"))
     async with database.writing() as connection:
-        await items.upsert(connection, [(brought.id, "book", brought.to_json(), "import")])
+        await items.upsert(connection, [items.Row(brought.id, "book", brought.to_json(), "import")])
     edit(shelf / "books.jsonl", lambda lines: [line for line in lines if f'"{gone.id}"' not in line])
     await jobs.load_catalog(database)
     ids = {item.id for item in await jobs.all_items(database)}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import items
+from storage import interactions, items
 from storage.database import CHUNK, Database, StorageError
-from storage.items import Counts, IndexVersion
+from storage.items import Counts, IndexVersion, Row
 
 
 @pytest.fixture
@@ -18,8 +19,8 @@ async def connection(database: Database) -> AsyncIterator[AsyncConnection]:
         yield writing
 
 
-def book(item_id: str, body: str = "{}", origin: str = "catalog") -> tuple[str, str, str, str]:
-    return item_id, "book", body, origin
+def book(item_id: str, body: str = "{}", origin: str = "catalog", shown: bool = True) -> Row:
+    return Row(item_id, "book", body, origin, shown)
 
 
 async def build(connection: AsyncConnection) -> IndexVersion:
@@ -49,9 +50,30 @@ async def test_many_items_pass_in_chunks(connection: AsyncConnection) -> None:
     assert await items.count(connection) == 1
 
 
-async def test_all_bodies_come_in_order_of_id(connection: AsyncConnection) -> None:
-    await items.upsert(connection, [book("book:b", "2"), book("book:a", "1")])
-    assert [body async for body in items.all_bodies(connection)] == ["1", "2"]
+async def test_what_can_be_shown_comes_in_order_of_id(connection: AsyncConnection) -> None:
+    await items.upsert(
+        connection, [book("book:b", "2"), book("book:a", "1"), book("book:stub", "3", shown=False)]
+    )
+    assert [body async for body in items.shown_bodies(connection)] == ["1", "2"]
+    hashes = await items.shown_hashes(connection)
+    await items.upsert(connection, [book("book:stub", "4", shown=False)])
+    assert await items.shown_hashes(connection) == hashes
+    await items.upsert(connection, [book("book:b", "5")])
+    assert await items.shown_hashes(connection) != hashes
+
+
+async def test_counting_writes_nothing(connection: AsyncConnection) -> None:
+    assert await items.upsert(connection, [book("book:a")], write=False) == Counts(added=1)
+    assert await items.count(connection) == 0
+
+
+async def test_of_one_person_with_one_item_the_last_rating_counts(connection: AsyncConnection) -> None:
+    """A second import of one file must not double what is learned from."""
+    rated = interactions.Row("ml:1", "movie:movielens-1", "movielens", 3.0, 964_982_703.0)
+    await interactions.keep(connection, [rated, replace(rated, rating=4.0), replace(rated, who="ml:2")])
+    await interactions.keep(connection, [replace(rated, rating=5.0)])
+    assert await interactions.count(connection) == await interactions.count(connection, "movielens") == 2
+    assert await interactions.count(connection, "elsewhere") == 0
 
 
 async def test_a_merged_item_answers_to_all_its_former_ids(connection: AsyncConnection) -> None:
