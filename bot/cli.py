@@ -77,6 +77,41 @@ def index(
     _run(_status() if status else _index())
 
 
+@app.command("import")
+def import_(
+    source: Annotated[str, typer.Argument(help="A data set; --list names them.")] = "",
+    path: Annotated[Path | None, typer.Argument(help="Its file or folder.")] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(help="For `table`: a TOML file that says what the columns are.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count what would change, and store nothing.")
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write each row that was skipped to this file, one JSON object a line."),
+    ] = None,
+    listed: Annotated[
+        bool, typer.Option("--list", help="Tell which data sets there are and what each takes.")
+    ] = False,
+) -> None:
+    """Bring a data set into the catalog; doing it again changes nothing."""
+    from data.sources import SOURCES
+
+    if listed:
+        for each in SOURCES.values():
+            typer.echo(f"{each.name:<16} {each.takes}")
+        return
+    if source not in SOURCES:
+        raise typer.BadParameter(f"choose one of {', '.join(SOURCES)}", param_hint="SOURCE")
+    if path is None:
+        raise typer.BadParameter(f"name {SOURCES[source].takes}", param_hint="PATH")
+    if SOURCES[source].wants_mapping != (mapping is not None):
+        why = "is needed for this source" if mapping is None else "goes with the source `table` only"
+        raise typer.BadParameter(why, param_hint="--mapping")
+    _run(_import(source, path, mapping, dry_run, report))
+
+
 @app.command()
 def doctor() -> None:
     """Check every part, and print what is missing and the command that mends it."""
@@ -124,12 +159,13 @@ def main() -> None:
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
+    from data.sources.files import SourceError
     from engine.errors import EngineError
     from storage.database import StorageError
 
     try:
         asyncio.run(work)
-    except (CommandError, configuration.SettingsError, EngineError, StorageError) as error:
+    except (CommandError, configuration.SettingsError, EngineError, SourceError, StorageError) as error:
         typer.echo(error, err=True)
         raise typer.Exit(1) from None
     except BrokenPipeError:
@@ -147,7 +183,8 @@ def _settings() -> configuration.Settings:
 
 async def _chat(script: Path | None, as_json: bool) -> None:
     from bot.app import opened
-    from bot.console import Script, Terminal, index_progress
+    from bot.console import Script, Terminal
+    from bot.progress import index_progress
     from data.phrases import phrases
 
     interactive = script is None and sys.stdin.isatty() and sys.stdout.isatty()
@@ -248,13 +285,23 @@ def _taste(path: Path) -> Taste:
 async def _index() -> None:
     from bot import jobs
     from bot.app import parts
-    from bot.console import index_progress
+    from bot.progress import index_progress
     from data.phrases import phrases
 
     async with parts(_settings()) as running:
         with index_progress(phrases("en")) as move:
             version = await jobs.build_index(running.database, running.index, running.embedder, move)
         typer.echo(f"Index version {version} with {await running.index.count()} items is active.")
+
+
+async def _import(source: str, path: Path, mapping: Path | None, dry_run: bool, report: Path | None) -> None:
+    from bot import operate
+
+    try:
+        async for line in operate.import_source(_settings(), source, path, mapping, dry_run, report):
+            typer.echo(line)
+    except operate.OperatorError as error:
+        raise CommandError(str(error)) from None
 
 
 async def _status() -> None:

@@ -10,8 +10,7 @@ import shutil
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -20,7 +19,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from rich.console import Console, Group
 from rich.padding import Padding
 from rich.panel import Panel
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text as Styled
 
 from bot.app import App
@@ -284,37 +282,6 @@ def render(out: Console, reply: Reply, words: Phrases) -> None:
             line.append(f"{number} ", style="bold cyan").append(f"{choice.label}   ")
         out.print(line)
     out.print()
-
-
-@contextmanager
-def index_progress(words: Phrases) -> Iterator[Callable[[str, int, int], None]]:
-    """What moves a progress bar on stderr while an index is built: stage, done, total. Silent in a pipe."""
-    out = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=32),
-        TaskProgressColumn(),
-        console=out,
-        transient=True,
-    )
-    task = bar.add_task(words.say("console.building"), total=1)
-
-    def stop() -> None:
-        if bar.live.is_started:  # stopping what was never started leaves an empty line
-            bar.stop()
-
-    def move(stage: str, done: int, total: int) -> None:
-        if stage == "done" or not out.is_terminal:
-            stop()
-            return
-        bar.start()  # only now: a start that builds nothing shows nothing
-        named = words.variants(f"console.building_stage.{stage}")
-        bar.update(task, completed=done, total=max(total, 1), description=named[0] if named else None)
-
-    try:
-        yield move
-    finally:
-        stop()
 
 
 def _belongs(choice: Choice, place: int, cards: int) -> bool:

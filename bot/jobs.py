@@ -1,23 +1,27 @@
-"""What needs both storage and engine: loading the catalog and building the index."""
+"""What needs both storage and engine: loading the catalog, importing data sets and building the index."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
+import itertools
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from data.item import BadRow, Item
-from data.sources import catalog
+from data.item import BadRow, Interaction, Item
+from data.sources import Rows, catalog
 from engine import feelings
 from engine.document import embedded_text
 from engine.embedder import Embedder, Vectors, cache_key, shipped_vectors
 from engine.errors import EngineError
 from engine.index import FORMAT, Index
-from storage import items
+from storage import interactions, items
 from storage.database import Database
 
 logger = logging.getLogger(__name__)
@@ -27,6 +31,7 @@ SHIPPED = "catalog"
 GRACE_SECONDS = 600.0
 """How long the tables of a former index stay for whoever still searches them."""
 BATCH = 64
+IMPORTED_AT_ONCE = 1_000
 
 Progress = Callable[[str, int, int], None]
 """Hears the stage (a key of the phrases), how much of it is done, and of how much."""
@@ -55,6 +60,67 @@ async def load_catalog(database: Database) -> list[BadRow]:
         await items.remove(connection, gone)
         await items.set_value(connection, CATALOG_HASH, catalog.shipped_hash())
     return bad
+
+
+@dataclass(slots=True)
+class Imported:
+    """What an import did, in rows of the data set; `stubs` are items of which no card can be made."""
+
+    read: int = 0
+    added: int = 0
+    changed: int = 0
+    same: int = 0
+    stubs: int = 0
+    interactions: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+async def import_rows(
+    database: Database,
+    origin: str,
+    rows: Rows,
+    *,
+    write: bool = True,
+    skipped: Callable[[BadRow], None] = lambda row: None,
+    progress: Callable[[int], None] = lambda read: None,
+) -> Imported:
+    """Store what a reader yields, a transaction a batch: what a kill cuts off is done by importing again.
+
+    Without `write` nothing is stored and all is counted. `skipped` hears of each row that was no item,
+    `progress` how many rows were read.
+
+    Raises:
+        SourceError: the data set cannot be read; what came before it is stored.
+    """
+    done = Imported()
+    while batch := await asyncio.to_thread(list, itertools.islice(rows, IMPORTED_AT_ONCE)):
+        found = [row for row in batch if isinstance(row, Item)]
+        rated = [row for row in batch if isinstance(row, Interaction)]
+        for row in batch:
+            if isinstance(row, BadRow):
+                done.skipped[row.why.split(":")[0]] += 1
+                skipped(row)
+        if write:
+            async with database.writing() as connection:
+                counts = await items.upsert(connection, [_stored(item, origin) for item in found])
+                await interactions.keep(connection, [_done(row, origin) for row in rated])
+        else:
+            async with database.reading() as connection:
+                counts = await items.upsert(
+                    connection, [_stored(item, origin) for item in found], write=False
+                )
+        done.read += len(batch)
+        done.added += counts.added
+        done.changed += counts.changed
+        done.same += counts.same
+        done.stubs += sum(not item.showable for item in found)
+        done.interactions += len(rated)
+        progress(done.read)
+    return done
+
+
+def _done(row: Interaction, origin: str) -> interactions.Row:
+    return interactions.Row(row.user, row.item_id, origin, row.rating, row.at, row.extra)
 
 
 def _stored(item: Item, origin: str) -> items.Row:

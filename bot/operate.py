@@ -1,17 +1,24 @@
-"""What an operator does at the machine rather than in a chat: reading inquiries and answering them.
+"""What an operator does at the machine rather than in a chat: importing data sets, answering inquiries.
 
 Opens the database only: a running bot is not disturbed, and sends what is posted here when it next wakes.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from bot import jobs
+from bot.progress import counting
 from bot.settings import Settings
+from data.item import BadRow
+from data.sources import SOURCES
 from handlers.admin import answered
 from handlers.inquiry import LONGEST, plain
 from storage import inquiries, mail, sessions
@@ -68,6 +75,44 @@ async def answer(settings: Settings, number: int, text: str) -> str:
             person_id=reply.person,
         )
     return f"Sent to {inquiry.asker.name or inquiry.asker.platform_id} on {inquiry.platform}."
+
+
+async def import_source(
+    settings: Settings, source: str, path: Path, mapping: Path | None, dry_run: bool, report: Path | None
+) -> AsyncIterator[str]:
+    """Import a data set and tell in lines what that did; skipped rows go to the file `report`, one JSON a line.
+
+    Raises:
+        OperatorError: the report cannot be written.
+        SourceError: the data set cannot be read.
+    """
+    with ExitStack() as stack:
+        try:
+            out = stack.enter_context(report.open("w", encoding="utf-8")) if report else None
+        except OSError as error:
+            raise OperatorError(f"{report} cannot be written: {error.strerror}.") from None
+
+        def skipped(row: BadRow) -> None:
+            if out is not None:
+                out.write(json.dumps(asdict(row), ensure_ascii=False) + "\n")
+
+        progress = stack.enter_context(counting(source))
+        async with _opened(settings) as database:
+            rows = SOURCES[source].read(path, mapping)
+            done = await jobs.import_rows(
+                database, source, rows, write=not dry_run, skipped=skipped, progress=progress
+            )
+    yield (
+        f"{source}: {done.read:,} rows read; items {'that would be ' if dry_run else ''}added {done.added:,}, "
+        f"changed {done.changed:,}, same {done.same:,}; ratings {done.interactions:,}; "
+        f"skipped {done.skipped.total():,}."
+    )
+    for why, count in done.skipped.most_common():
+        yield f"{count:>8,}  {why}"
+    if done.stubs:
+        yield f"{done.stubs:,} items lack what a card needs: they are kept to learn from, and not shown."
+    if not dry_run and done.added + done.changed and done.stubs < done.added + done.changed + done.same:
+        yield "Run `oneulmwo index` to have the new items found."
 
 
 @asynccontextmanager
