@@ -22,7 +22,9 @@ SUMMARY: Final = 600
 """Characters of a summary at most."""
 PEOPLE: Final = 5
 """Actors that an item names."""
-_SENTENCE_END: Final = re.compile(r"""[.!?…。]["'”’」』)\]]*(?=\s|$)""")
+_SENTENCE_END: Final = re.compile(
+    r"""(?<!\b[A-Z])(?<!\bMr|\bMs|\bDr|\bSt|\bJr|\bvs)(?<!\bMrs)[.!?…。]["'”’」』)\]]*(?=\s|$)"""
+)
 
 
 @cache
@@ -46,8 +48,8 @@ def sentences(text: str, most: int = SUMMARY) -> str | None:
     ends = [end.end() for end in _SENTENCE_END.finditer(text) if end.end() <= most]
     if ends:
         return text[: ends[-1]]
-    head = text[: most - 1]
-    return head[: head.rfind(" ")].rstrip(" ,;:") + "…" if " " in head else head + "…"
+    head = text[:most].rpartition(" ")[0].rstrip(" ,;:")
+    return (head or text[: most - 1]) + "…"
 
 
 def distinct(names: Iterable[str], *, but: Iterable[str | None] = ()) -> tuple[str, ...]:

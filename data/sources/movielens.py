@@ -93,7 +93,7 @@ def _read_100k(folder: Path) -> Iterator[Item | Interaction | BadRow]:
         yield made
     for line, row in _lines(users) if users else ():
         if (fields := row.split("|"))[0] in people or not _NUMBER.fullmatch(fields[0]) or len(fields) != 5:
-            yield BadRow(users.name, line, "no new user with age, gender, occupation and zip", row[:EXCERPT])
+            yield BadRow("u.user", line, "no new user with age, gender, occupation and zip", row[:EXCERPT])
         else:
             people.add(fields[0])
     for line, row in _lines(data):
