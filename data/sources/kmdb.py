@@ -148,7 +148,7 @@ def _listed(record: dict[str, Any], name: str) -> list[dict[str, Any]]:
     """The records under `names.name`, as answers have them, or under `name`, as the seeds have them; one that stands
     alone stands without a list."""
     inner = record.get(f"{name}s")
-    found = inner.get(name) if isinstance(inner, dict) else inner or record.get(name)
+    found = (inner.get(name) if isinstance(inner, dict) else inner) or record.get(name)
     return [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, dict)]
 
 
