@@ -1,0 +1,86 @@
+"""What readers of movie data share: their names for things in ours, whole sentences, and items or told rows.
+
+Knows no data set.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from data.item import MOVIE_GENRES, BadRow, Item
+from data.sources.files import EXCERPT, SourceError
+
+SUMMARY: Final = 600
+"""Characters of a summary at most."""
+PEOPLE: Final = 5
+"""Actors that an item names."""
+_SENTENCE_END: Final = re.compile(
+    r"""(?<!\b[A-Z])(?<!\bMr|\bMs|\bDr|\bSt|\bJr|\bvs)(?<!\bMrs)[.!?…。]["'”’」』)\]]*(?=\s|$)"""
+)
+
+
+@cache
+def lexicon() -> Mapping[str, Any]:
+    """The tables of `data/lexicon/sources_movies.toml`."""
+    return tomllib.loads((files("data") / "lexicon" / "sources_movies.toml").read_text(encoding="utf-8"))
+
+
+def genres(table: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Our genres of a source's names for them, each once, in the order of our vocabulary; others are left out."""
+    ours = {genre for name in names for genre in lexicon()["genres"][table].get(name, ())}
+    return tuple(genre for genre in MOVIE_GENRES if genre in ours)
+
+
+def sentences(text: str, most: int = SUMMARY) -> str | None:
+    """The text with its blanks evened, cut behind the last whole sentence within `most` characters; where not even
+    the first one fits, behind a word, with an ellipsis. None for a text of blanks only."""
+    text = " ".join(text.split())
+    if len(text) <= most:
+        return text or None
+    ends = [end.end() for end in _SENTENCE_END.finditer(text) if end.end() <= most]
+    if ends:
+        return text[: ends[-1]]
+    head = text[:most].rpartition(" ")[0].rstrip(" ,;:")
+    return (head or text[: most - 1]) + "…"
+
+
+def distinct(names: Iterable[str], *, but: Iterable[str | None] = ()) -> tuple[str, ...]:
+    """The names that are not blank, each once, without those of `but`; capitals and blanks make no difference."""
+    seen = {_bare(name) for name in but if name} | {""}
+    kept = []
+    for name in (" ".join(name.split()) for name in names):
+        if _bare(name) not in seen:
+            seen.add(_bare(name))
+            kept.append(name)
+    return tuple(kept)
+
+
+def item(file: str, line: int, row: str, **fields: Any) -> Item | BadRow:
+    """The movie of these fields, or what is wrong with the row that they came from."""
+    try:
+        return Item(domain="movie", **fields)  # type: ignore[arg-type]  # pydantic takes the name of a domain
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        return BadRow(file, line, f"{where}: {first['msg']}" if where else first["msg"], row[:EXCERPT])
+
+
+def folder(path: Path) -> Path:
+    """The path of a folder. Raises SourceError where there is none, or a file."""
+    if path.is_file():
+        raise SourceError(f"{path} is a file; name the folder that it lies in.")
+    if not path.is_dir():
+        raise SourceError(f"There is no folder {path}; check the path.")
+    return path
+
+
+def _bare(name: str) -> str:
+    return "".join(name.split()).casefold()
