@@ -70,7 +70,9 @@ def told(
     fields.update(words()["nations"].get(nation or "", {}))
     if any(part in title for part in words()["cold"]["parts"]):
         fields["served"] = ["cold"]
-    meals = [meal for meal, parts in words()["meals"].items() if any(part in (summary or "") for part in parts)]
+    meals = [
+        meal for meal, parts in words()["meals"].items() if any(part in (summary or "") for part in parts)
+    ]
     fields["meals"] = tuple(dict.fromkeys([*fields.get("meals", ()), *meals]))
     fields["spicy"] = _spicy(title, summary or "", contents)
     return fields

@@ -69,8 +69,8 @@ def _paragraph(title: str, place: int, paragraph: object) -> Iterator[QuestionPa
 
 def _question(title: str, context: str, asked: object) -> QuestionPair | tuple[str, object]:
     match asked:
-        case {"question": str(question), "answers": list(answers)}:
-            name = f"question {asked.get('id', '?')}"
+        case {"question": str(question), "answers": list(answers), **rest}:
+            name = f"question {rest.get('id', '?')}"
         case _:
             return "no question: it needs a question and answers", asked
     if not question.strip() or damaged(question):

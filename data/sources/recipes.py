@@ -86,7 +86,7 @@ def _coded(path: Path, bad: list[BadRow]) -> Iterator[tuple[int, str, Record]]:
         if not isinstance(value, dict):
             bad.append(BadRow(path.name, number, "no record: it needs a recipe code", str(value)[:EXCERPT]))
             continue
-        record = {_KEYS.get(key, key): field for key, field in value.items()}
+        record = {_KEYS.get(str(key), str(key)): field for key, field in value.items()}
         try:
             code = plain(record.get("recipe_code")) or ""
         except ValueError:
@@ -101,7 +101,16 @@ def _dish(number: int, code: str, record: Record, names: list[str]) -> Item | Ba
     try:
         title, kind, nation, summary, time, calorie, cover, url = (
             plain(record.get(key))
-            for key in ("recipe", "class", "category", "introduce", "time", "calorie", "imageURL", "detailURL")
+            for key in (
+                "recipe",
+                "class",
+                "category",
+                "introduce",
+                "time",
+                "calorie",
+                "imageURL",
+                "detailURL",
+            )
         )
         minutes, kcal = amount(time, _MINUTES), amount(calorie, _KCAL)
     except ValueError as error:

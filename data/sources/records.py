@@ -44,10 +44,17 @@ def records(path: Path, under: str) -> Iterator[tuple[int, object] | BadRow]:
             except (ValueError, IndexError, RecursionError) as error:
                 rest = window[at:]
                 if more and len(rest) < _LARGEST and not isinstance(error, RecursionError):
-                    block = file.read(max(_BLOCK, len(rest)))  # doubling: an element is decoded a few times at most
+                    block = file.read(
+                        max(_BLOCK, len(rest))
+                    )  # doubling: an element is decoded a few times at most
                     window, at, more = rest + block, 0, bool(block)
                     continue
-                yield BadRow(path.name, number, f"broken JSON ({error}); nothing after it could be read", rest[:EXCERPT])
+                yield BadRow(
+                    path.name,
+                    number,
+                    f"broken JSON ({error}); nothing after it could be read",
+                    rest[:EXCERPT],
+                )
                 return
             yield number, value
             if last:

@@ -17,7 +17,7 @@ from data.item import BadRow, Item
 from data.sources.files import EXCERPT
 
 _DAMAGE: Final = re.compile(r"[\ufffd\ud800-\udfff]")
-_NUMBER: Final = r"(?<![\d.,])(?:\d{1,3}(?:,\d{3}){1,3}|\d{1,9})(?:\.\d{1,30})?"
+_NUMBER: Final = r"(?<![\d.,])(?:\d{1,3}(?:,\d{3}){1,3}|\d{1,15})(?:\.\d{1,30})?"
 _BARE: Final = re.compile(_NUMBER)
 
 
@@ -71,7 +71,9 @@ def made(file: str, line: int, fields: Mapping[str, Any]) -> Item | BadRow:
     excerpt = " ".join(str(value) for value in known.values())[:EXCERPT]
     lists = (part for value in known.values() if isinstance(value, tuple | list) for part in value)
     if damaged(*(text for text in (*known.values(), *lists) if isinstance(text, str))):
-        return BadRow(file, line, "characters are lost (U+FFFD); get the file again in its own encoding", excerpt)
+        return BadRow(
+            file, line, "characters are lost (U+FFFD); get the file again in its own encoding", excerpt
+        )
     try:
         return Item.model_validate(known)
     except ValidationError as error:
