@@ -7,6 +7,7 @@ import hashlib
 import io
 import itertools
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -32,6 +33,8 @@ GRACE_SECONDS = 600.0
 """How long the tables of a former index stay for whoever still searches them."""
 BATCH = 64
 IMPORTED_AT_ONCE = 1_000
+_PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|\d[\d,.]*|(?<=: ).+$")
+"""What in a reason is of one row only: reasons are counted without it."""
 
 Progress = Callable[[str, int, int], None]
 """Hears the stage (a key of the phrases), how much of it is done, and of how much."""
@@ -98,7 +101,7 @@ async def import_rows(
         rated = [row for row in batch if isinstance(row, Interaction)]
         for row in batch:
             if isinstance(row, BadRow):
-                done.skipped[row.why.split(":")[0]] += 1
+                done.skipped[_PARTICULAR.sub("…", row.why)] += 1
                 skipped(row)
         if write:
             async with database.writing() as connection:

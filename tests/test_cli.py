@@ -204,7 +204,7 @@ def test_status_without_an_index_names_the_command(home: Path) -> None:
 
 def test_status_tells_when_items_have_changed(home: Path) -> None:
     with sqlite3.connect(home / "oneulmwo.db") as database:
-        database.execute("UPDATE items SET body = replace(body, '채식주의자', '채식주의자들')")
+        database.execute("UPDATE items SET hash = 'another' WHERE id = 'book:the-vegetarian'")
     told = run("index", "--status")
     assert told.exit_code == 0
     assert "out of date" in told.stdout
