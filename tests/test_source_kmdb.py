@@ -187,6 +187,7 @@ def test_javascript_around_the_records_is_dropped(tmp_path: Path) -> None:
         (made,) = read_text(tmp_path, text)
         assert isinstance(made, Item)
         assert made.id == "movie:kmdb-k07273"
+    assert isinstance(made, Item)
     assert made.summary == '가, ] 나,} 다\\ "라, ]"'
 
 

@@ -216,6 +216,17 @@ def test_a_wrong_line_of_u_item_is_told(old: Path, row: str, why: str) -> None:
     assert len(items) == 2
 
 
+@given(st.lists(st.text(alphabet="0123459\t .-é|", max_size=30), max_size=6))
+def test_any_lines_of_u_data_are_ratings_or_told_one_for_one(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    (folder / "u.item").write_text(film_100k("1", "Toy Story (1995)"))
+    (folder / "u.data").write_text("\n".join(["1\t1\t5\t1", *lines]), encoding="utf-8")
+    _, said, bad = parts(list(read(folder)))
+    assert len(said) + len(bad) == 1 + sum(bool(line.strip()) for line in lines)
+
+
 def test_a_user_who_comes_twice_is_told(old: Path) -> None:
     (old / "u.user").write_text("1|24|M|technician|85711\n1|24|M|technician|85711\n74|39\n")
     _, said, bad = parts(list(read(old)))

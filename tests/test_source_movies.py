@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import tracemalloc
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -234,6 +235,32 @@ def test_repeated_broken_and_needless_rows_beside_the_metadata_are_told(tmp_path
         ("credits.csv", 6, "no film 7 could be read from movies_metadata.csv"),
     ]
     assert the([row for row in made if isinstance(row, Item)]).creators == ("B",)
+
+
+def test_credits_larger_than_memory_leave_only_names_in_it(tmp_path: Path) -> None:
+    """The full credits.csv has 190 MB; what is not a name was held until the last film had been read."""
+    cast = repr([{"name": "Tom Hanks", "profile_path": "x" * 50_000}])
+    save(tmp_path, "credits.csv", ("cast", "crew", "id"), [(cast, "[]", str(n)) for n in range(1, 401)])
+    save(tmp_path, "movies_metadata.csv", COLUMNS, [list(film(id=str(n)).values()) for n in range(1, 401)])
+    tracemalloc.start()
+    read_of = sum(isinstance(row, Item) and row.people == ("Tom Hanks",) for row in read(tmp_path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert read_of == 400
+    assert peak < 8 << 20 < (tmp_path / "credits.csv").stat().st_size
+
+
+names = st.text(st.characters(codec="utf-8", exclude_characters="\0")) | st.just("[{'name': 'A'}]")
+
+
+@given(st.lists(st.tuples(names, names, st.sampled_from(["862", "8", "x", ""])), max_size=5))
+def test_any_credits_are_taken_or_told(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str]]
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    save(folder, "movies_metadata.csv", COLUMNS, [list(film().values())])
+    save(folder, "credits.csv", ("cast", "crew", "id"), rows)
+    assert len([row for row in read(folder) if isinstance(row, Item)]) == 1
 
 
 def test_a_field_that_an_item_cannot_hold_is_told_with_its_name(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from data.item import MOVIE_GENRES, BadRow, Item
+from data.item import MOVIE_GENRES, BadRow, Domain, Item
 from data.sources.files import EXCERPT, SourceError
 
 SUMMARY: Final = 600
@@ -66,7 +66,7 @@ def distinct(names: Iterable[str], *, but: Iterable[str | None] = ()) -> tuple[s
 def item(file: str, line: int, row: str, **fields: Any) -> Item | BadRow:
     """The movie of these fields, or what is wrong with the row that they came from."""
     try:
-        return Item(domain="movie", **fields)  # type: ignore[arg-type]  # pydantic takes the name of a domain
+        return Item(domain=Domain.MOVIE, **fields)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))

@@ -55,8 +55,8 @@ def read(folder: Path) -> Iterator[Item | Interaction | BadRow]:
 
 
 def titled(text: str) -> Title:
-    """ "Postman, The (Postino, Il) (1994)" is The Postman, also Il Postino, of 1994. A text that is nothing but a
-    year or brackets stays as it is."""
+    """The parts of a title: of "Postman, The (Postino, Il) (1994)" The Postman, Il Postino and 1994. A text that is
+    nothing but a year or brackets stays as it is."""
     text = " ".join(text.split())
     year = None
     if (found := _YEAR.search(text)) and found.start() > 0:

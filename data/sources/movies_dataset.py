@@ -20,8 +20,8 @@ METADATA: Final = "movies_metadata.csv"
 CREDITS: Final = "credits.csv"
 KEYWORDS: Final = "keywords.csv"
 SOURCE: Final = "TMDB (The Movies Dataset)"
-LONGEST: Final = 1 << 20
-"""Characters of a Python literal at most; the longest crew of the full file has under a quarter of that."""
+LONGEST: Final = 1 << 19
+"""Characters of a Python literal at most; the longest crew of the full file has some 130,000."""
 _NEEDED: Final = (
     "adult", "genres", "id", "imdb_id", "original_language", "original_title", "overview", "poster_path",
     "production_countries", "release_date", "runtime", "title",
