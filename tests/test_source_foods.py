@@ -376,8 +376,8 @@ def test_the_ministrys_table_is_read_whole(name: str) -> None:
     assert (len(items), len({item.id for item in items})) == (830, 830)
     assert sum(item.external_ids["mfds"].count(",") + 1 for item in items) == 839
     assert [(row.line, row.why, row.value) for row in bad] == [
-        (841, "527 rows of 수산물 passed over: no dishes", bad[0].value),
-        (1368, "1293 rows of 농축산물 passed over: no dishes", bad[1].value),
+        (841, "passed over: 527 of 수산물, no dishes", bad[0].value),
+        (1368, "passed over: 1293 of 농축산물, no dishes", bad[1].value),
     ]
     by_id = {item.id: item for item in items}
     assert (by_id["food:mfds-d000006"].title, by_id["food:mfds-d000006"].kcal) == ("꿩불고기", 369)
@@ -410,7 +410,7 @@ def test_workbook_and_both_encodings_say_the_same(tmp_path: Path) -> None:
             ("food:mfds-d000010", "물김치", None, "D000010"),
         ]
         assert [(told.line, told.why) for told in bad] == [
-            (7, "2 rows of 농축산물 passed over: no dishes"), (9, "1 rows of 수산물 passed over: no dishes"),
+            (7, "passed over: 2 of 농축산물, no dishes"), (9, "passed over: 1 of 수산물, no dishes"),
         ]  # fmt: skip
     assert book[0][0].served == ("hot",)
 
@@ -425,6 +425,7 @@ def test_no_broken_row_of_the_table_stops_the_rest(tmp_path: Path) -> None:
     rows: list[list[Any]] = [
         row("육류", "밀린 줄"), row("D2", "많다", 99999), row("D3", "모른다", "곧"), row("D4", "깨\ufffd\ufffd\ufffd"),
         row("D5", " "), row("D6", "좋다"), row("d6", "같은 코드"), row("D7", "음수", -5), row("D8", "빈칸", ""),
+        row("D9", "밀린 줄", group="품목대표"),
     ]  # fmt: skip
     words = (
         "no code; is the row shifted",
@@ -438,7 +439,7 @@ def test_no_broken_row_of_the_table_stops_the_rest(tmp_path: Path) -> None:
     for path in (book_of(tmp_path / "t.xlsx", rows), csv_of(tmp_path / "t.csv", rows)):
         items, bad = parted(nutrition.read(path))
         assert [(item.title, item.kcal) for item in items] == [("좋다", 100), ("빈칸", None)]
-        assert [told.line for told in bad] == [2, 3, 4, 5, 6, 8, 9]
+        assert [told.line for told in bad] == [2, 3, 4, 5, 6, 8, 9, 11]
         assert all(word in told.why for told, word in zip(bad, words, strict=True))
 
 
@@ -529,7 +530,9 @@ def test_a_sheet_that_claims_to_be_huge_is_read_for_what_it_holds(tmp_path: Path
     assert len(parted(nutrition.read(forged))[0]) == 4
 
 
-@pytest.mark.parametrize("damage", ["cut", "no sheet", "broken sheet", "broken numbers", "entities"])
+@pytest.mark.parametrize(
+    "damage", ["cut", "no sheet", "broken sheet", "broken numbers", "entities", "far row", "far cell"]
+)
 def test_a_broken_workbook_says_so(tmp_path: Path, damage: str) -> None:
     file, broken = book_of(tmp_path / "t.xlsx", ROWS), tmp_path / "broken.xlsx"
     if damage == "cut":
@@ -545,6 +548,10 @@ def test_a_broken_workbook_says_so(tmp_path: Path, damage: str) -> None:
                         body = body[: len(body) // 2]
                     if damage == "broken numbers":
                         body = body.replace(b"<v>500</v>", b"<v>\xea\xb0\x80</v>")
+                    if damage == "far row":
+                        body = body.replace(b'<row r="3"', b'<row r="99999999999"')
+                    if damage == "far cell":
+                        body = body.replace(b'r="A3"', b'r="ZZZZZZZZ3"')
                     if damage == "entities":
                         body = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">' + b"".join(
                             b'<!ENTITY %c "%s">' % (98 + i, b"&%c;" % (97 + i) * 20) for i in range(9)
