@@ -435,6 +435,7 @@ def test_no_broken_row_of_the_table_stops_the_rest(tmp_path: Path) -> None:
         "empty",
         "stands twice",
         "-5",
+        "no group of the table",
     )
     for path in (book_of(tmp_path / "t.xlsx", rows), csv_of(tmp_path / "t.csv", rows)):
         items, bad = parted(nutrition.read(path))
