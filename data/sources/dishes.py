@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 _LABEL: Final = re.compile(r"^\s*\[[^\]]*\]\s*")
-_BETWEEN: Final = re.compile(r"[,/·、](?![^()]*\))")
+_BETWEEN: Final = re.compile(r"(?:[·、]|(?<!\d)[,/])(?![^()]*\))")
 _AMOUNT: Final = re.compile(
     r"\s+(?:각각|약간|적당량|조금|소량|(?:약\s*)?[\d½⅓¼¾][\d./~½⅓¼¾]*\s*"
     r"(?:kg|g|mg|ml|l|cc|컵|큰술|작은술|스푼|t|ts|개|장|쪽|줄기|줄|뿌리|대|톨|알|마리|모|단|줌|봉지|봉|캔|토막|인분|근|통|포기)?)$",

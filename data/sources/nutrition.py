@@ -22,7 +22,17 @@ from data.sources.files import EXCERPT, SourceError, table
 from data.sources.rows import amount, damaged, made, plain
 
 DISHES: Final = "음식"
-"""The group of the table that holds dishes; the others are produce, fish and packed goods."""
+"""The group of the table that holds dishes."""
+PASSED_OVER: Final = (
+    "농축산물",
+    "수산물",
+    "가공식품",
+    "원재료성",
+    "원재료성 식품",
+    "원재료성식품",
+    "건강기능식품",
+)
+"""Groups that hold produce, fish and packed goods."""
 _ENCODINGS: Final = ("utf-8-sig", "cp949")
 _MINISTRY: Final = ("식품코드", "DB군", "식품명", "식품상세분류", "에너지(kcal)")
 _SMALL: Final = ("id", "food_name", "calorie")
@@ -66,6 +76,8 @@ def read(path: Path) -> Iterator[Item | BadRow]:
         try:
             group = DISHES if small else _needed(cells, "DB군")
             title = _needed(cells, "food_name" if small else "식품명")
+            if group not in (DISHES, *PASSED_OVER):
+                raise ValueError(f"{group[:40]!r} is no group of the table; is the row shifted?")  # noqa: TRY301
             if group != DISHES:
                 passed[group] += 1
                 first.setdefault(group, (line, title))
@@ -91,7 +103,7 @@ def read(path: Path) -> Iterator[Item | BadRow]:
         yield _item(path.name, title, dish, "table" if small else "mfds")
     for group, count in passed.items():
         line, title = first[group]
-        yield BadRow(path.name, line, f"{count} rows of {group} passed over: no dishes", title)
+        yield BadRow(path.name, line, f"passed over: {count} of {group}, no dishes", title)
 
 
 def _item(file: str, title: str, dish: _Dish, source: str) -> Item | BadRow:

@@ -22,6 +22,8 @@ UNPACKED: Final = 256 << 20
 RATIO: Final = 100
 """Times its own size that a workbook may unpack to; the ministry's table does 8 times."""
 _PARTS: Final = 2_000
+_LAST: Final = 1 << 20
+"""The last row that a sheet of Excel can have."""
 _BROKEN: Final = (
     zipfile.BadZipFile, zlib.error, InvalidFileException, SyntaxError, OSError, EOFError, RuntimeError,
     LookupError, ValueError, TypeError, AttributeError, OverflowError,
@@ -50,6 +52,8 @@ def rows(path: Path) -> Iterator[tuple[int, tuple[Any, ...]]]:
             sheet = book.worksheets[0]
             sheet.reset_dimensions()  # a sheet may claim to be a million rows wide
             for number, row in enumerate(sheet.iter_rows(values_only=True), 1):
+                if number > _LAST:  # the rows before one that is numbered 9999999999 are made up by openpyxl
+                    raise ValueError("a row beyond the last one of Excel")
                 if any(cell is not None for cell in row):
                     yield number, row
         finally:
