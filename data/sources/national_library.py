@@ -34,7 +34,7 @@ FIELDS: Final = {
 """What a field is called: in answers, in the library's own table of them, and in the JSON, all in small letters."""
 _OTHERS: Final = (
     "recomno", "recompublisher", "recomcallno", "rcomcallno", "recomfilepath", "recommokcha", "regdate", "controlno",
-    "recomyear", "recommonth", "item",
+    "recomyear", "recommonth", "item", "list", "channel",
 )  # fmt: skip
 _NAMES: Final = "|".join([*(name for names in FIELDS.values() for name in names), *_OTHERS])
 _FIELD: Final = re.compile(rf"<({_NAMES})\s*>(.*?)(?=</?(?:{_NAMES})\s*>|\Z)", re.DOTALL | re.IGNORECASE)

@@ -142,11 +142,10 @@ class _Text(HTMLParser):
 
 def line(text: str) -> str:
     """NFC on one line, blanks of every kind single, without control and format characters."""
-    blank = _BLANKS.sub(" ", text)
-    kept = (
-        char for char in unicodedata.normalize("NFC", blank) if unicodedata.category(char) not in {"Cc", "Cf"}
-    )
-    return _BLANKS.sub(" ", "".join(kept)).strip()
+    blank = unicodedata.normalize("NFC", _BLANKS.sub(" ", text))
+    if not blank.isprintable():
+        blank = "".join(char for char in blank if unicodedata.category(char) not in {"Cc", "Cf"})
+    return _BLANKS.sub(" ", blank).strip()
 
 
 def plain(markup: str) -> str:
