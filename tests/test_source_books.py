@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.item import BOOK_GENRES, BadRow, Item
+from data.item import BOOK_GENRES, BadRow, Domain, Item
 from data.sources import aladin_csv, authors, books, isbn, national_library, prose, yes24
 from data.sources.files import SourceError
 from data.sources.words import of
@@ -256,7 +256,7 @@ def aladin(folder: Path, *rows: dict[str, str], after: str = "") -> Path:
 def test_a_row_of_aladin_is_an_item(tmp_path: Path) -> None:
     assert only(aladin_csv.read(aladin(tmp_path, CAT))) == Item(
         id="book:aladin-8949121921",
-        domain="book",
+        domain=Domain.BOOK,
         title="강남 사장님",
         creators=("이지음", "국민지"),
         genres=("children", "novel", "mystery"),
@@ -457,7 +457,7 @@ RECORD = {
 }  # fmt: skip
 LIGHT = Item(
     id="book:nl-9788937473005",
-    domain="book",
+    domain=Domain.BOOK,
     title="불빛",
     aliases=("(오늘을 위한) 불빛 : 백희성 장편소설",),
     creators=("백희성",),
@@ -668,7 +668,7 @@ def test_any_bytes_are_picks_bad_rows_or_one_clear_error(
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     """Fifteen MB of answers and of bestsellers are read in a few."""
-    long = "가나다라 마바사. " * 600
+    long = ("가나다라마바사아자차카타파하" * 40 + ". ") * 10
     many = [with_contents(long) | {"recomtitle": f"책 {n}", "recomisbn": ""} for n in range(1000)]
     rows = [CAT | {"a_isbn": f"K{n:09}", "introduction": long} for n in range(1000)]
     for read, file in (

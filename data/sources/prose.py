@@ -14,7 +14,9 @@ SUMMARY: Final = 600
 """Characters of a summary."""
 LOST: Final = "�"
 """What stands where somebody's program lost a letter."""
-_LONGEST: Final = 100_000
+_LONGEST: Final = 20_000
+_OPEN_TAG: Final = re.compile(r"<(?!!--|[^<>]*>)")
+"""A bracket that begins no tag: a parser would look for its end again and again."""
 _TAGS: Final = frozenset(
     [
         "a",
@@ -156,7 +158,7 @@ def plain(markup: str) -> str:
         if "<" not in text and "&" not in text:
             break
         parser = _Text()
-        parser.feed(text)
+        parser.feed(_OPEN_TAG.sub("&lt;", text))
         parser.close()
         before, text = text, "".join(parser.parts)
         if text == before:
