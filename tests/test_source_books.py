@@ -210,6 +210,13 @@ def test_a_title_loses_what_tells_of_the_edition_only() -> None:
         assert books.title(title) == title
 
 
+def test_the_id_of_a_book_without_a_number_never_changes() -> None:
+    """What people liked is stored under it."""
+    assert books.hashed("데미안", ("헤르만 헤세",)) == "9217bcfc1015ca9f"
+    assert books.hashed("데 미안", ("헤르만헤세",)) == "9217bcfc1015ca9f"
+    assert books.hashed("데미안헤르만", ("헤세",)) != books.hashed("데미안", ("헤르만", "헤세"))
+
+
 def test_every_genre_of_the_tables_is_one_of_ours() -> None:
     tables = [of(source)["genres"].values() for source in ("aladin", "yes24", "national_library")]
     named = {genre for table in tables for genres in table for genre in genres}

@@ -12,101 +12,22 @@ from typing import Final
 
 SUMMARY: Final = 600
 """Characters of a summary."""
-LOST: Final = "�"
+LOST: Final = "\ufffd"
 """What stands where somebody's program lost a letter."""
 _LONGEST: Final = 20_000
 _OPEN_TAG: Final = re.compile(r"<(?!!--|[^<>]*>)")
 """A bracket that begins no tag: a parser would look for its end again and again."""
-_TAGS: Final = frozenset(
-    [
-        "a",
-        "abbr",
-        "article",
-        "b",
-        "big",
-        "blockquote",
-        "body",
-        "br",
-        "center",
-        "col",
-        "colgroup",
-        "dd",
-        "div",
-        "dl",
-        "dt",
-        "em",
-        "embed",
-        "figure",
-        "font",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "head",
-        "header",
-        "hr",
-        "html",
-        "i",
-        "iframe",
-        "img",
-        "input",
-        "ins",
-        "li",
-        "link",
-        "meta",
-        "nav",
-        "o:p",
-        "object",
-        "ol",
-        "p",
-        "param",
-        "pre",
-        "s",
-        "section",
-        "small",
-        "span",
-        "strike",
-        "strong",
-        "style",
-        "script",
-        "sub",
-        "sup",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "tr",
-        "u",
-        "ul",
-        "xml",
-    ]
-)
-_INLINE: Final = frozenset(
-    [
-        "a",
-        "abbr",
-        "b",
-        "big",
-        "em",
-        "font",
-        "i",
-        "ins",
-        "s",
-        "small",
-        "span",
-        "strike",
-        "strong",
-        "sub",
-        "sup",
-        "u",
-    ]
-)
+_TAGS: Final = {
+    "a", "abbr", "article", "b", "big", "blockquote", "body", "br", "center", "col", "colgroup", "dd",
+    "div", "dl", "dt", "em", "embed", "figure", "font", "footer", "form", "h1", "h2", "h3", "h4", "h5",
+    "h6", "head", "header", "hr", "html", "i", "iframe", "img", "input", "ins", "li", "link", "meta", "nav",
+    "o:p", "object", "ol", "p", "param", "pre", "s", "script", "section", "small", "span", "strike",
+    "strong", "style", "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "u", "ul", "xml",
+}  # fmt: skip
+_INLINE: Final = {
+    "a", "abbr", "b", "big", "em", "font", "i", "ins", "s", "small", "span", "strike", "strong", "sub",
+    "sup", "u",
+}  # fmt: skip
 _END: Final = re.compile(r"[.!?…。][\"'”’』」》)\]]*(?=\s|$)")
 _BLANKS: Final = re.compile(r"\s+")
 
