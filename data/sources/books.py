@@ -42,12 +42,11 @@ def hashed(name: str, creators: Iterable[str]) -> str:
 
 def told_by(name: str) -> list[str]:
     """The genres that a title itself tells: "백희성 장편소설", "이시형 에세이"."""
-    words = re.findall(r"\w+", name)
-    return [
-        genre
-        for ending, genre in of("books")["titles"].items()
-        if any(word.endswith(ending) for word in words)
-    ]
+    words = re.findall(r"\w+", _BEHIND.sub("", name))
+    table, endings = of("books")["titles"], of("books")["endings"]
+    told = [genre for ending, genre in table.items() if any(word.endswith(ending) for word in words)]
+    told += [genre for ending, genre in endings.items() if words and words[-1].endswith(ending)]
+    return list(dict.fromkeys(told))
 
 
 def shelved(source: str, paths: Iterable[str]) -> list[str]:

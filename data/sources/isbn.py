@@ -55,5 +55,9 @@ def external_ids(*texts: str) -> dict[str, str]:
     if not numbers:
         return {}
     isbn13 = next((number for number in numbers if len(number) == 13), None) or to_isbn13(numbers[0])
-    isbn10 = (number for number in numbers if len(number) == 10 and to_isbn13(number) == isbn13)
-    return {"isbn13": isbn13} | {"isbn10": number for number in [next(isbn10, None)] if number}
+    ids = {"isbn13": isbn13}
+    if isbn10 := next(
+        (number for number in numbers if len(number) == 10 and to_isbn13(number) == isbn13), None
+    ):
+        ids["isbn10"] = isbn10
+    return ids

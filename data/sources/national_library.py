@@ -34,13 +34,14 @@ FIELDS: Final = {
 """What a field is called: in answers, in the library's own table of them, and in the JSON, all in small letters."""
 _OTHERS: Final = (
     "recomno", "recompublisher", "recomcallno", "rcomcallno", "recomfilepath", "recommokcha", "regdate", "controlno",
-    "recomyear", "recommonth", "item",
+    "recomyear", "recommonth", "item", "list", "channel",
 )  # fmt: skip
 _NAMES: Final = "|".join([*(name for names in FIELDS.values() for name in names), *_OTHERS])
 _FIELD: Final = re.compile(rf"<({_NAMES})\s*>(.*?)(?=</?(?:{_NAMES})\s*>|\Z)", re.DOTALL | re.IGNORECASE)
-_CDATA: Final = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _OPEN: Final = re.compile(r"<item\s*>", re.IGNORECASE)
 _SHUT: Final = re.compile(r"</item\s*>|(?=<item\s*>)", re.IGNORECASE)
+_BETWEEN: Final = re.compile(r"[\s,\[\]\ufeff]*")
+_NEXT: Final = re.compile(r"[,\n]\s*(?=\{)")
 _BLOCK: Final = 1 << 16
 _LONGEST: Final = 1 << 20
 """Characters of a record."""
@@ -150,12 +151,15 @@ def _fields(record: str) -> Fields:
     """The fields of one record as markup, names in small letters."""
     try:
         root = ElementTree.fromstring(record)  # noqa: S314  (a record holds no document type: nothing expands)
+        return {child.tag.lower(): _inner(child) for child in root}
     except (ElementTree.ParseError, ValueError, RecursionError):
-        escaped = _CDATA.sub(lambda match: html.escape(match[1]), record)
-        return {
-            match[1].lower(): match[2] for match in _FIELD.finditer(escaped) if match[1].lower() != "item"
-        }
-    return {child.tag.lower(): _inner(child) for child in root}
+        return {match[1].lower(): match[2] for match in _FIELD.finditer(_without_cdata(record))}
+
+
+def _without_cdata(record: str) -> str:
+    first, *others = record.split("<![CDATA[")
+    parts = (other.partition("]]>") for other in others)
+    return first + "".join(html.escape(text) + rest for text, _, rest in parts)
 
 
 def _inner(child: ElementTree.Element) -> str:
@@ -168,28 +172,28 @@ def _inner(child: ElementTree.Element) -> str:
 def _from_json(file: TextIO, buffer: str) -> Iterator[tuple[int, Fields | tuple[str, str]]]:
     """The objects of a list, or one a line."""
     decoder = json.JSONDecoder()
-    line, more = 1, True
+    line, at, more = 1, 0, True
     while True:
-        while more and len(buffer) < _LONGEST:
-            block = file.read(_BLOCK)
-            buffer, more = buffer + block, bool(block)
-        rest = buffer.lstrip(" \t\r\n,[]\ufeff")
-        line += buffer.count("\n", 0, len(buffer) - len(rest))
-        if not rest:
-            if not more:
-                return
-            buffer = ""
-            continue
+        if more and len(buffer) - at < _LONGEST:
+            block = file.read(_LONGEST)
+            buffer, at, more = buffer[at:] + block, 0, bool(block)
+        between = _BETWEEN.match(buffer, at)
+        start = between.end() if between else at
+        line += buffer.count("\n", at, start)
+        at = start
+        if at == len(buffer):
+            if more:
+                continue
+            return
         try:
-            value, end = decoder.raw_decode(rest)
+            value, end = decoder.raw_decode(buffer, at)
         except (ValueError, RecursionError):
-            value = None
             # goes on with the next object that begins a line or follows a comma
-            follows = re.compile(r"[,\n]\s*(?=\{)").search(rest, 1)
-            end = follows.end() if follows else len(rest)
+            follows = _NEXT.search(buffer, at + 1)
+            value, end = None, follows.end() if follows else len(buffer)
         if isinstance(value, dict):
             yield line, {str(name).lower(): str(field) for name, field in value.items() if field is not None}
         else:
-            yield line, ("no record of JSON", rest[:EXCERPT])
-        line += rest.count("\n", 0, end)
-        buffer = rest[end:]
+            yield line, ("no record of JSON", buffer[at : at + EXCERPT])
+        line += buffer.count("\n", at, end)
+        at = end
