@@ -16,6 +16,8 @@ from engine.quantities import Quantity, Range
 from engine.request import DEFAULT_COUNT, FORMS, Exclude, Request, union
 from engine.topic import is_cast
 
+OF_MANY_COUNTRIES: Final = {"western", "southeast_asian"}
+"""Cuisines that a country tells more than: Italian is western, and not French."""
 FOOD_ONLY: Final = ("cuisine", "meals", "served", "soupy", "diet", "body", "price", "spicy", "kcal")
 _RESEMBLED: Final = re.compile(
     r"^\s*(?:이?랑|하고|과|와)?\s*(?:비슷|같은|처럼|느낌|닮)|"
@@ -112,8 +114,8 @@ def fill(
             wanted["country"].remove(region)
             wanted["country"] += [c for c in within if c not in unwanted["country"]]
     countries = [c for c in wanted["country"] if c != "foreign" and c not in unwanted["country"]]
-    if domain is Domain.FOOD and wanted["cuisine"]:
-        countries = []
+    if domain is Domain.FOOD and wanted["cuisine"] and not {*wanted["cuisine"]} & OF_MANY_COUNTRIES:
+        countries = []  # 중식 is a kitchen, wherever a dish was thought of
     foreign = "foreign" in wanted["country"]
     immersion = wanted["immersion"][0] if wanted["immersion"] else None
     if immersion is None and unwanted["immersion"]:

@@ -293,7 +293,8 @@ async def _options(room: Room, question: Question, given: Answers) -> list[tuple
         items = await room.engine.catalog(Domain.MOVIE)
         options = [(item.id, writer.title(item)) for item in items]
     elif question.kind == "people":
-        names = _names(await room.engine.catalog(Domain.MOVIE))
+        chosen = given.get(question.id, ())
+        names = [*chosen, *(n for n in _names(await room.engine.catalog(Domain.MOVIE)) if n not in chosen)]
         options = [(name, person(name, room.language)) for name in names]
     elif question.field == "allergens":
         options = [(value, room.words.say(f"label.allergens.{value}")) for value in ALLERGENS]

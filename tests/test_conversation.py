@@ -214,9 +214,12 @@ async def test_nothing_is_made_up_and_a_rule_can_be_dropped(someone: People) -> 
 
 
 async def test_fewer_than_asked_is_said(someone: People) -> None:
-    answer = await someone().says("인도 영화")
-    assert answer.ids == ["movie:dangal-2016"]
-    assert any(KO.fill(words, count=1, unit="편") in answer.text for words in KO.variants("intro.fewer"))
+    person = someone()
+    answer = await person.says("이란 영화 열 편")
+    shown = len(answer.ids)
+    assert 0 < shown < 10
+    assert {item.country for item in await items_of(person, answer.ids)} == {"IR"}
+    assert any(KO.fill(words, count=shown, unit="편") in answer.text for words in KO.variants("intro.fewer"))
 
 
 @pytest.mark.parametrize("kind", ["dislike", "seen", "never"])
@@ -230,11 +233,11 @@ async def test_what_was_turned_down_comes_no_more_until_that_is_undone(someone: 
 
     async def everything() -> set[str]:
         person.chat = f"chat{person.turns}"
-        return set((await person.says("한강 책 다섯 권")).ids)
+        return set((await person.says("한강 책 열 권")).ids)
 
     rest = await everything()
     assert out not in rest
-    assert len(rest) == 3
+    assert len(rest) >= 3
     await person.presses(button)
     assert await everything() == {*rest, out}
 

@@ -354,7 +354,7 @@ async def test_a_complaint_of_too_much_wants_less(
 
 
 @pytest.mark.parametrize(
-    ("text", "unknown"), [("조승우 나오는 거", "조승우"), ("그거 말고 조승우", "조승우"), ("송강호 나오는 거", ""), ("오사카 가서 볼 거", "")]
+    ("text", "unknown"), [("유재석 나오는 거", "유재석"), ("그거 말고 유재석", "유재석"), ("송강호 나오는 거", ""), ("오사카 가서 볼 거", "")]
 )  # fmt: skip
 async def test_a_person_whom_the_catalog_does_not_know_is_named(
     understand: Understand, text: str, unknown: str
