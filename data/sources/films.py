@@ -5,7 +5,6 @@ Knows no data set.
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -18,13 +17,8 @@ from pydantic import ValidationError
 from data.item import MOVIE_GENRES, BadRow, Domain, Item
 from data.sources.files import EXCERPT, SourceError
 
-SUMMARY: Final = 600
-"""Characters of a summary at most."""
 PEOPLE: Final = 5
 """Actors that an item names."""
-_SENTENCE_END: Final = re.compile(
-    r"""(?<!\b[A-Z])(?<!\bMr|\bMs|\bDr|\bSt|\bJr|\bvs)(?<!\bMrs)[.!?…。]["'”’」』)\]]*(?=\s|$)"""
-)
 
 
 @cache
@@ -37,19 +31,6 @@ def genres(table: str, names: Iterable[str]) -> tuple[str, ...]:
     """Our genres of a source's names for them, each once, in the order of our vocabulary; others are left out."""
     ours = {genre for name in names for genre in lexicon()["genres"][table].get(name, ())}
     return tuple(genre for genre in MOVIE_GENRES if genre in ours)
-
-
-def sentences(text: str, most: int = SUMMARY) -> str | None:
-    """The text with its blanks evened, cut behind the last whole sentence within `most` characters; where not even
-    the first one fits, behind a word, with an ellipsis. None for a text of blanks only."""
-    text = " ".join(text.split())
-    if len(text) <= most:
-        return text or None
-    ends = [end.end() for end in _SENTENCE_END.finditer(text) if end.end() <= most]
-    if ends:
-        return text[: ends[-1]]
-    head = text[:most].rpartition(" ")[0].rstrip(" ,;:")
-    return (head or text[: most - 1]) + "…"
 
 
 def distinct(names: Iterable[str], *, but: Iterable[str | None] = ()) -> tuple[str, ...]:
