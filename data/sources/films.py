@@ -1,4 +1,4 @@
-"""What readers of movie data share: their names for things in ours, whole sentences, and items or told rows.
+"""What readers of movie data share: their names for things in ours, and items or told rows.
 
 Knows no data set.
 """
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from data.item import MOVIE_GENRES, BadRow, Domain, Item
 from data.sources.files import EXCERPT, SourceError
+from data.sources.rows import reason
 
 PEOPLE: Final = 5
 """Actors that an item names."""
@@ -49,9 +50,7 @@ def item(file: str, line: int, row: str, **fields: Any) -> Item | BadRow:
     try:
         return Item(domain=Domain.MOVIE, **fields)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        return BadRow(file, line, f"{where}: {first['msg']}" if where else first["msg"], row[:EXCERPT])
+        return BadRow(file, line, reason(error), row[:EXCERPT])
 
 
 def folder(path: Path) -> Path:
