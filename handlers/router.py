@@ -91,10 +91,13 @@ def typed_command(text: str) -> Command | None:
 
 
 def expected(turn: Turn) -> str | None:
-    """The text that the engine will most likely have to understand, None where there is none."""
+    """The text that the engine will most likely have to understand, None where there is none.
+
+    Words of self-harm are none: they are neither understood nor embedded, and nothing of them is held.
+    """
     match turn.payload:
-        case Text(text=text) if text.strip() and typed_command(text) is None and not is_stop(turn):
-            return text
+        case Text(text=text) if text.strip() and typed_command(text) is None:
+            return None if is_stop(turn) or is_urgent(turn) else text
         case _:
             return None
 

@@ -8,13 +8,19 @@ from typing import Any
 import pytest
 
 from data.phrases import phrases
+from handlers import router
 from handlers.turn import (
+    Chat,
     Location,
     Membership,
     Payload,
+    Person,
     PollAnswer,
     PollClosed,
+    Press,
+    Text,
     Tick,
+    Turn,
 )
 from storage import taste, users
 from tests.talk import Someone, Stage
@@ -178,3 +184,14 @@ async def test_no_text_breaks_the_talk(someone: People, text: str) -> None:
 async def test_control_characters_hide_no_words(someone: People) -> None:
     answer = await someone().says("웃\u200b긴\0 영\x07화")
     assert {card.domain for card in answer.cards} == {"movie"}
+
+
+@pytest.mark.parametrize(
+    ("payload", "begun"),
+    [(Text("웃긴 영화"), "웃긴 영화"), (Text("그만"), None), (Text("/help"), None), (Text("  "), None),
+     (Text("죽고 싶어"), None), (Press("more:e"), None)],
+)  # fmt: skip
+def test_only_what_will_be_understood_is_begun_with(payload: Payload, begun: str | None) -> None:
+    """Words of self-harm would have been embedded, and held for as long as the process runs."""
+    turn = Turn("t", Chat("test", "c"), Person("p"), payload, 0.0)
+    assert router.expected(turn) == begun

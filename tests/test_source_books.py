@@ -18,16 +18,15 @@ from data.item import BOOK_GENRES, BadRow, Domain, Item
 from data.sources import aladin_csv, authors, books, isbn, national_library, prose, yes24
 from data.sources.files import SourceError
 from data.sources.words import of
+from tests.shared import shared_data
 
 Reader = Callable[[Path], Iterator[Item | BadRow]]
 
 
 def shared(name: str) -> Path:
-    """A file of the shared data, looked for beside the repository and above a worktree of it."""
-    for folder in Path(__file__).resolve().parents:
-        if (file := folder / "shared" / "data" / name).is_file():
-            return file
-    pytest.skip(f"shared/data/{name} is not here")
+    """A file of the shared data; skips the test without it."""
+    folder, _, file = name.partition("/")
+    return shared_data(folder) / file
 
 
 def split(entries: Iterator[Item | BadRow]) -> tuple[list[Item], list[BadRow]]:

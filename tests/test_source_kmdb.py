@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from data.item import BadRow, Item
 from data.sources import kmdb
 from data.sources.files import SourceError
-from data.sources.films import SUMMARY, lexicon
+from data.sources.films import lexicon
 from data.sources.kmdb import read
+from data.sources.prose import SUMMARY
 from tests.shared import shared_data
 
 HOST: dict[str, Any] = {

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.item import BadRow, Item
-from data.sources import films
+from data.sources import films, prose
 from data.sources.files import SourceError
 from data.sources.movies_dataset import LONGEST, literal, read
 from tests.shared import shared_data
@@ -87,7 +87,7 @@ def test_the_head_of_the_real_file_is_read_to_the_last_row() -> None:
     assert sum(item.summary_en is None for item in items.values()) == 23, "18 empty, 5 say that there is none"
     assert sum(item.year is None for item in items.values()) == 2
     assert sum(item.length is None for item in items.values()) == 39, "6 empty, 33 of 0 minutes"
-    assert max(len(item.summary_en or "") for item in items.values()) <= films.SUMMARY
+    assert max(len(item.summary_en or "") for item in items.values()) <= prose.SUMMARY
 
 
 def test_the_copy_that_excel_saved_tells_the_same_films() -> None:
@@ -277,7 +277,7 @@ def test_a_long_overview_ends_with_a_sentence_and_leaves_room_for_keywords(tmp_p
     )
     told = the(metadata(tmp_path, film(overview="Mr. Potato Head loses an eye. " * 60))).summary_en
     assert told is not None
-    assert len(told) <= films.SUMMARY
+    assert len(told) <= prose.SUMMARY
     assert "eye. Keywords: word 0, word 1" in told
     assert told.endswith("word 9.")
 
@@ -339,10 +339,10 @@ def test_a_missing_literal_is_nothing(text: str) -> None:
 
 @given(st.text(), st.integers(2, 80))
 def test_sentences_are_a_beginning_and_not_too_long(text: str, most: int) -> None:
-    cut = films.sentences(text, most)
-    whole = " ".join(text.split())
+    cut = prose.summary(text, most)
+    whole = prose.line(text)
     assert cut is None or (0 < len(cut) <= most)
-    assert (cut is None) == (not whole)
+    assert (cut is None) == (not whole or prose.LOST in whole)
     assert whole.startswith((cut or "").removesuffix("…"))
 
 
@@ -358,7 +358,7 @@ def test_sentences_are_a_beginning_and_not_too_long(text: str, most: int) -> Non
     ],
 )  # fmt: skip
 def test_a_summary_is_cut_behind_a_sentence_or_else_a_word(text: str, most: int, cut: str) -> None:
-    assert films.sentences(text, most) == cut
+    assert prose.summary(text, most) == cut
 
 
 def test_all_tables_name_genres_ages_and_countries_that_items_have() -> None:

@@ -52,7 +52,9 @@ async def test_an_opinion_typed_just_before_a_question_is_recorded(someone: Peop
     person = someone()
     liked = (await person.says("웃긴 영화")).ids[0]
     shown = await at_once(person, Text("1번 좋아"), Text("다른 거"))
-    assert not shown[0]
+    assert (
+        len(shown[0]) <= 1
+    )  # none where the question came first, and thanks where the opinion was done already
     assert shown[1][0].cards
     assert await events(person) == [("like", liked)]
 

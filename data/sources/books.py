@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from data.item import BadRow, Domain, Item
 from data.sources.files import EXCERPT
 from data.sources.prose import LOST, plain
+from data.sources.rows import reason
 from data.sources.words import of
 
 _BEHIND: Final = re.compile(r"\s*[(\[]([^()\[\]]*)[)\]]$")
@@ -73,5 +74,4 @@ def book(file: str, number: int, **fields: Any) -> Item | BadRow:
     try:
         return Item(domain=Domain.BOOK, **fields)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        return BadRow(file, number, f"{'.'.join(map(str, first['loc']))}: {first['msg']}", value)
+        return BadRow(file, number, reason(error), value)

@@ -11,6 +11,8 @@ from importlib.resources.abc import Traversable
 from pydantic import ValidationError
 
 from data.item import BadRow, Item
+from data.sources.files import EXCERPT
+from data.sources.rows import reason
 
 FILES = ("books.jsonl", "movies.jsonl", "foods.jsonl")
 
@@ -50,6 +52,4 @@ def _item(name: str, number: int, line: str) -> Item | BadRow:
     try:
         return Item.model_validate_json(line)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        return BadRow(name, number, f"{where}: {first['msg']}" if where else first["msg"], line.strip()[:200])
+        return BadRow(name, number, reason(error), line.strip()[:EXCERPT])

@@ -1,11 +1,10 @@
-"""What readers of movie data share: their names for things in ours, whole sentences, and items or told rows.
+"""What readers of movie data share: their names for things in ours, and items or told rows.
 
 Knows no data set.
 """
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -17,14 +16,10 @@ from pydantic import ValidationError
 
 from data.item import MOVIE_GENRES, BadRow, Domain, Item
 from data.sources.files import EXCERPT, SourceError
+from data.sources.rows import reason
 
-SUMMARY: Final = 600
-"""Characters of a summary at most."""
 PEOPLE: Final = 5
 """Actors that an item names."""
-_SENTENCE_END: Final = re.compile(
-    r"""(?<!\b[A-Z])(?<!\bMr|\bMs|\bDr|\bSt|\bJr|\bvs)(?<!\bMrs)[.!?…。]["'”’」』)\]]*(?=\s|$)"""
-)
 
 
 @cache
@@ -37,19 +32,6 @@ def genres(table: str, names: Iterable[str]) -> tuple[str, ...]:
     """Our genres of a source's names for them, each once, in the order of our vocabulary; others are left out."""
     ours = {genre for name in names for genre in lexicon()["genres"][table].get(name, ())}
     return tuple(genre for genre in MOVIE_GENRES if genre in ours)
-
-
-def sentences(text: str, most: int = SUMMARY) -> str | None:
-    """The text with its blanks evened, cut behind the last whole sentence within `most` characters; where not even
-    the first one fits, behind a word, with an ellipsis. None for a text of blanks only."""
-    text = " ".join(text.split())
-    if len(text) <= most:
-        return text or None
-    ends = [end.end() for end in _SENTENCE_END.finditer(text) if end.end() <= most]
-    if ends:
-        return text[: ends[-1]]
-    head = text[:most].rpartition(" ")[0].rstrip(" ,;:")
-    return (head or text[: most - 1]) + "…"
 
 
 def distinct(names: Iterable[str], *, but: Iterable[str | None] = ()) -> tuple[str, ...]:
@@ -68,9 +50,7 @@ def item(file: str, line: int, row: str, **fields: Any) -> Item | BadRow:
     try:
         return Item(domain=Domain.MOVIE, **fields)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        return BadRow(file, line, f"{where}: {first['msg']}" if where else first["msg"], row[:EXCERPT])
+        return BadRow(file, line, reason(error), row[:EXCERPT])
 
 
 def folder(path: Path) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from data.item import BadRow, Item
-from data.sources import films
+from data.sources import films, prose
 from data.sources.files import EXCERPT, SourceError, checked, text
 
 SOURCE: Final = "KMDb"
@@ -124,8 +124,8 @@ def _film(file: str, line: int, excerpt: str, record: dict[str, Any]) -> Item | 
         genres=films.genres("kmdb", kinds),
         age=_age(_text(record.get("rating"))),
         length=int(minutes[0]) or None if minutes else None,
-        summary=next(filter(None, (films.sentences(said) for language, said in plots if language == "한국어")), None),
-        summary_en=next(filter(None, (films.sentences(said) for language, said in plots if language == "영어")), None),
+        summary=next(filter(None, (prose.summary(said) for language, said in plots if language == "한국어")), None),
+        summary_en=next(filter(None, (prose.summary(said) for language, said in plots if language == "영어")), None),
         external_ids={"kmdb": number} if number else {},
         cover=_address(record.get("posters")) or _address(record.get("poster")),
         source=SOURCE,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from data.item import BadRow, Item
-from data.sources import films
+from data.sources import films, prose
 from data.sources.files import EXCERPT, checked, table
 
 METADATA: Final = "movies_metadata.csv"
@@ -207,7 +207,7 @@ def _description(overview: str, words: tuple[str, ...]) -> str | None:
         if len(", ".join((*named, word))) <= _KEYWORDS_LONG:
             named.append(word)
     about = f"Keywords: {', '.join(named)}." if named else ""
-    told = films.sentences(said, films.SUMMARY - (len(about) + 1 if about else 0))
+    told = prose.summary(said, prose.SUMMARY - (len(about) + 1 if about else 0))
     return " ".join(filter(None, (told, about))) or None
 
 

@@ -28,7 +28,9 @@ _INLINE: Final = {
     "a", "abbr", "b", "big", "em", "font", "i", "ins", "s", "small", "span", "strike", "strong", "sub",
     "sup", "u",
 }  # fmt: skip
-_END: Final = re.compile(r"[.!?…。][\"'”’』」》)\]]*(?=\s|$)")
+_END: Final = re.compile(
+    r"""(?<!\b[A-Z])(?<!\bMr|\bMs|\bDr|\bSt|\bJr|\bvs)(?<!\bMrs)[.!?…。]["'”’」』》)\]]*(?=\s|$)"""
+)
 _BLANKS: Final = re.compile(r"\s+")
 
 
@@ -98,8 +100,8 @@ def summary(text: str, limit: int = SUMMARY) -> str | None:
     ends = [match.end() for match in _END.finditer(whole, 0, limit + 1) if match.end() <= limit]
     if ends:
         return whole[: ends[-1]]
-    head, blank, _ = whole[: limit - 1].rpartition(" ")
-    return f"{head if blank else whole[: limit - 1]}…"
+    head = whole[:limit].rpartition(" ")[0].rstrip(" ,;:")
+    return f"{head or whole[: limit - 1]}…"
 
 
 def finished(text: str) -> str:
