@@ -163,7 +163,10 @@ class Delivery:
     async def _take(self, turn: Turn) -> bool:
         handled = self._in_pace(turn)
         if handled and self.expect is not None:
-            self.expect(turn)
+            try:
+                self.expect(turn)
+            except Exception:
+                logger.exception("Nothing could be begun with turn %s; it is taken all the same.", turn.id)
         async with self.database.writing() as connection:
             inbox_id = await mail.take(
                 connection,

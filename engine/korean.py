@@ -26,7 +26,7 @@ class Morpheme:
 
 
 class Korean:
-    """The analyser. `load` is called from a thread once; until then the other calls wait for it."""
+    """The analyser. It is loaded in a thread, once."""
 
     def __init__(self) -> None:
         self._kiwi: Kiwi | None = None
@@ -37,19 +37,24 @@ class Korean:
         if self._loading is None:
             self._loading = asyncio.create_task(asyncio.to_thread(_load))
 
-    async def ready(self) -> Kiwi:
-        """The loaded analyser, waiting for it where needed."""
+    @property
+    def is_ready(self) -> bool:
+        """Whether `analyse` may be called."""
+        return self._kiwi is not None
+
+    async def ready(self) -> None:
+        """Return when the analyser is loaded."""
         if self._kiwi is None:
             self.start()
             assert self._loading is not None
             self._kiwi = await asyncio.shield(self._loading)
-        return self._kiwi
 
-    async def analyse(self, text: str) -> tuple[str, list[Morpheme]]:
-        """The text with its typing mistakes mended, and the morphemes of that text."""
+    def analyse(self, text: str) -> tuple[str, list[Morpheme]]:
+        """The text with its typing mistakes mended, and the morphemes of that text. Wants `ready` awaited before."""
         if not is_korean(text):
             return text, []
-        kiwi = await self.ready()
+        assert self._kiwi is not None, "Korean.ready was not awaited"
+        kiwi = self._kiwi
         tokens = kiwi.tokenize(text, typos=TYPOS)
         mended = kiwi.join(tokens) if any(token.typo_cost for token in tokens) else text
         if abs(len(mended) - len(text)) > max(2, len(text) // 4):

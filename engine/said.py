@@ -26,5 +26,11 @@ class Said:
         return self._times[crc32(sentence.encode())]
 
     def add(self, *sentences: str) -> None:
-        self.kept = (self.kept + [crc32(sentence.encode()) for sentence in sentences])[-KEPT:]
-        self._times = Counter(self.kept)
+        told = [crc32(sentence.encode()) for sentence in sentences]
+        self.kept += told
+        self._times.update(told)
+        for forgotten in self.kept[:-KEPT]:
+            self._times[forgotten] -= 1
+            if not self._times[forgotten]:
+                del self._times[forgotten]
+        del self.kept[:-KEPT]

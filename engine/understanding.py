@@ -6,7 +6,6 @@ Knows nothing of who speaks.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -116,27 +115,30 @@ class Understander:
         self._feelings = Feelings(embedder)
         self._intents = Intents()
         self._embedder = embedder
-        self._begun: dict[str, asyncio.Task[tuple[str, list[Morpheme], Intent]]] = {}
+        self._begun: dict[str, tuple[str, list[Morpheme], Intent]] = {}
 
     async def allergies(self, text: str, listed: bool = False) -> Named:
         """What may be an allergy by name in a text: ids of the label list, and of other things.
 
         `listed` tells that the text answers what one must not eat: then a list's unknown words count too.
         """
-        mended, morphemes = await self._korean.analyse(normalize(text))
+        await self._korean.ready()
+        mended, morphemes = self._korean.analyse(normalize(text))
         read = self._allergies.listed if listed else self._allergies.named
         return read(mended.lower(), morphemes)
 
     def expect(self, text: str) -> None:
-        """Begin with a text that is about to be understood."""
+        """Begin with a text that is about to be understood; while the analyser loads, nothing is begun."""
+        if not self._korean.is_ready:
+            return
         said = normalize(text)
-        self._begun[said] = asyncio.create_task(self._begin(said))
+        self._begun[said] = self._begin(said)
         while len(self._begun) > BEGUN:
             del self._begun[next(iter(self._begun))]
 
-    async def _begin(self, said: str) -> tuple[str, list[Morpheme], Intent]:
+    def _begin(self, said: str) -> tuple[str, list[Morpheme], Intent]:
         """The text mended, its morphemes and what it seems to ask for; its query is made while the rest is read."""
-        mended, morphemes = await self._korean.analyse(english.mended(said))
+        mended, morphemes = self._korean.analyse(english.mended(said))
         intent = self._intents.first(mended.lower(), morphemes)
         if intent == "recommend":
             self._embedder.expect(self.search_text(mended))
@@ -156,8 +158,9 @@ class Understander:
         `domain` is what the text is about when the person told that otherwise, by a command say.
         """
         said = normalize(text)
-        begun = self._begun.pop(said, None)
-        mended, morphemes, intent = await (begun or self._begin(said))
+        await self._korean.ready()
+        begun = self._begun.pop(said) if said in self._begun else self._begin(said)
+        mended, morphemes, intent = begun
         heard = self._hear(mended, morphemes, names, last, domain, this_year)
         if intent == "recommend" and heard.is_open:
             self._guess(heard, names)

@@ -6,7 +6,6 @@ Every title, name, year and number that it writes comes from the item or the req
 
 from __future__ import annotations
 
-import math
 import random
 import re
 from collections.abc import Iterator
@@ -166,28 +165,35 @@ class Writer:
         is new as long as either is: so nothing need be said twice even when all words after pitches were.
         """
         asked = _pairs(request.text)
-        words = [
-            (each, self.said.times(each.told), self._is_worn(each.told), dice.random() ** (3**place / weight))
+        words = sorted(
+            (
+                self.said.times(each.told),
+                self._is_worn(each.told),
+                -(dice.random() ** (3**place / weight)),
+                number,
+                each,
+            )
             for place, ground in enumerate(grounds[:NAMED])
             for lead, weight in ((True, LEADS), (False, 1 - LEADS))
-            for each in _about(ground, item.domain, lead, self.language)
-        ]
-        least: tuple[float, ...] = (math.inf,)
+            for number, each in enumerate(_about(ground, item.domain, lead, self.language))
+        )
         for pitch in (item.pitch if self.language == "ko" else item.pitch_en) or item.pitch:
             shared = len(asked & _pairs(pitch))
             first, kin = self.said.times(pitch), -shared if shared >= KIN else 0
             if not words:
                 yield (first, kin, dice.random()), pitch, None
             sound, worn_pitch, clashes = _sound(pitch), self._is_worn(pitch), _clashes(pitch)
-            for each, said, worn, likely in words:
+            settled: set[tuple[bool, bool]] = set()
+            for said, worn, likely, _, each in words:
+                kind = each.lead, each.ground in clashes
+                if kind in settled:
+                    continue  # the words are in order: those of one kind that follow are no better
                 again = min(said, first) if each.lead else max(said, first)
-                merit = (first, each.ground in clashes, kin, again)
-                if merit > least:
-                    continue  # what is left of the order need not be looked at
-                least = merit
-                worn = worn or (worn_pitch and not each.lead)
                 clumsy = each.stammers(sound) + (each.lead and each.stumbles(sound))
-                yield (*merit, clumsy, said, worn, -likely, dice.random()), pitch, each
+                worn_both = worn or (worn_pitch and not each.lead)
+                yield (first, kind[1], kin, again, clumsy, said, worn_both, likely), pitch, each
+                if not clumsy:
+                    settled.add(kind)
 
     def _tell(self, *sentences: str) -> None:
         self.said.add(*sentences)

@@ -1,4 +1,4 @@
-"""SQLite behind SQLAlchemy: its pragmas, its BEGIN, and at most one thread switch a statement.
+"""SQLite behind SQLAlchemy: its pragmas, its BEGIN, and as few thread switches as it takes.
 
 Knows no table.
 """
@@ -20,6 +20,8 @@ BUSY_TIMEOUT: Final = 5_000
 """Milliseconds that a writer waits for another process's transaction."""
 FIRST_ROWS: Final = 500
 """Rows that come with the statement; a longer answer is fetched on as it is read."""
+FEW_ROWS: Final = 50
+"""Rows that are written at once, without going to the connection's thread, where the lock is held."""
 _PRAGMAS: Final = (
     # First, because switching to WAL may itself have to wait.
     f"PRAGMA busy_timeout = {BUSY_TIMEOUT}",
@@ -62,12 +64,10 @@ class _Cursor:
         return self
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        await self._connection.run(partial(self._run, "execute", self._connection.begun(), sql, parameters))
+        await self._do("execute", sql, parameters, few=True)
 
     async def executemany(self, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
-        await self._connection.run(
-            partial(self._run, "executemany", self._connection.begun(), sql, parameters)
-        )
+        await self._do("executemany", sql, parameters, few=len(parameters) <= FEW_ROWS)
 
     async def fetchall(self) -> list[Any]:
         if self._unread is not None:
@@ -85,6 +85,13 @@ class _Cursor:
         self._rows = []
         if self._unread is not None:
             await self._connection.run(self._unread.close)
+
+    async def _do(self, method: str, sql: str, parameters: Sequence[Any], *, few: bool) -> None:
+        work = partial(self._run, method, self._connection.begun(), sql, parameters)
+        if few and self._connection.holds_the_lock:
+            work()
+        else:
+            await self._connection.run(work)
 
     def _run(self, method: str, begin: str, sql: str, parameters: Sequence[Any]) -> None:
         if begin:
@@ -124,6 +131,15 @@ class _Connection(aiosqlite.Connection):
         begin, self._begin = self._begin, ""
         return begin
 
+    @property
+    def holds_the_lock(self) -> bool:
+        """Whether the next statement waits for nobody: it is then over before a thread would have heard of it.
+
+        Not so a commit, which now and then writes back the whole log, nor the first statement, which waits
+        for other processes.
+        """
+        return not self._only_reads and self._conn.in_transaction
+
     async def commit(self) -> None:
         if not self.begun():
             await super().commit()
@@ -162,6 +178,8 @@ def _engine(
             # The driver must leave BEGIN to us: its own is deferred, and fails when a reader turns writer.
             "isolation_level": None,
             "timeout": BUSY_TIMEOUT / 1000,
+            # Its thread and the loop's use a connection by turns, never at once.
+            "check_same_thread": False,
             "async_creator_fn": connect,
         },
     )

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from bot.app import App
 from data.phrases import phrases
+from engine import distress
 from engine.distress import concern
 from engine.lexicon import read
 from handlers.turn import Chat, Command, FormSubmitted, Payload, Person, Text, Turn
@@ -113,6 +114,13 @@ def test_case_blanks_and_invisible_characters_hide_no_english(text: str, data: s
 @settings(max_examples=200, deadline=None)
 def test_any_text_can_be_read(text: str) -> None:
     assert concern(text) in (None, "self", "other", "loss")
+
+
+def test_what_was_read_as_harm_is_not_held() -> None:
+    concern("죽고 싶어")
+    concern("웃긴 영화")
+    assert "웃긴 영화" in distress._calm
+    assert "죽고 싶어" not in distress._calm
 
 
 def test_what_stands_at_the_end_of_a_long_text_is_read() -> None:

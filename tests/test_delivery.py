@@ -53,6 +53,19 @@ async def test_a_turn_delivered_twice_is_handled_once(house: House) -> None:
     assert (await house.events(), house.texts()) == (["t"], ["t!"])
 
 
+async def test_a_turn_that_nothing_can_be_begun_with_is_answered_all_the_same(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(turn: Turn) -> None:
+        raise ValueError(turn.id)
+
+    house.delivery.expect = fails
+    with caplog.at_level(logging.CRITICAL):
+        await take(house, turn("t"))
+    await house.delivery.settle()
+    assert house.texts() == ["t!"]
+
+
 async def test_recovering_again_doubles_nothing(house: House) -> None:
     await house.take_and_hold(turn("t"), "in t")
     await house.delivery.recover()

@@ -191,7 +191,7 @@ async def test_control_characters_hide_no_words(someone: People) -> None:
     [(Text("웃긴 영화"), "웃긴 영화"), (Text("그만"), None), (Text("/help"), None), (Text("  "), None),
      (Text("죽고 싶어"), None), (Press("more:e"), None)],
 )  # fmt: skip
-def test_only_what_will_be_understood_is_begun_with(payload: Payload, begun: str | None) -> None:
+async def test_only_what_will_be_understood_is_begun_with(payload: Payload, begun: str | None) -> None:
     """Words of self-harm would have been embedded, and held for as long as the process runs."""
     turn = Turn("t", Chat("test", "c"), Person("p"), payload, 0.0)
     assert router.expected(turn) == begun
