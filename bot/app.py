@@ -6,15 +6,17 @@ import asyncio
 import datetime
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bot import jobs
+from bot import jobs, works
 from bot.delivery import Delivery
 from bot.outbox import Platform
+from bot.runner import Runner
 from bot.settings import Settings
 from engine.embedder import Embedder, embedder
 from engine.errors import EngineError
@@ -27,6 +29,7 @@ from handlers.room import Room
 from handlers.turn import Reply, Turn
 from storage import items, mail, sessions
 from storage.database import Database
+from storage.jobs import Job
 from storage.users import User
 
 MAIL_KEPT_SECONDS = 7 * 24 * 3600
@@ -34,6 +37,9 @@ MAIL_KEPT_SECONDS = 7 * 24 * 3600
 
 LOCAL = frozenset({"script", "console"})
 """Platforms with nobody else to be protected from whoever is at the keyboard, or in the file."""
+
+PATIENCE_SECONDS = 3.0
+"""How long a process that talks with people leaves a job to `oneulmwo jobs` before it does the job itself."""
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +98,29 @@ class App:
     async def _heed(self, turn: Turn, room: Room) -> None:
         await self.ready()
         await router.heed(turn, room)
+
+    def runner(self, patience: float = 0.0, tell: Callable[[Job], Awaitable[None]] | None = None) -> Runner:
+        """What works off jobs, and by default tells whoever asked for them how they go."""
+        told = tell or partial(works.tell, self.database)
+        return Runner(self.database, works.of(self), told, errors=works.ERRORS, patience=patience)
+
+    @asynccontextmanager
+    async def beside(self, delivery: Delivery) -> AsyncIterator[None]:
+        """While a platform is served: send what other processes post, and do jobs that none of them takes."""
+        runner = self.runner(PATIENCE_SECONDS)
+
+        async def work() -> None:
+            await self.ready()
+            await runner.run()
+
+        tasks = [asyncio.create_task(delivery.watch()), asyncio.create_task(work())]
+        try:
+            yield
+        finally:
+            await runner.close(grace=0)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def today(self) -> datetime.date:
         return datetime.datetime.now(ZoneInfo(self.settings.timezone)).date()

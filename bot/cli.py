@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +30,10 @@ evaluate = typer.Typer(help="Measure how good the answers are.", no_args_is_help
 app.add_typer(evaluate, name="evaluate")
 inquiries = typer.Typer(help="Read and answer what people ask the operators.", invoke_without_command=True)
 app.add_typer(inquiries, name="inquiries")
+jobs = typer.Typer(
+    help="Work off long jobs until stopped; or list, ask for and stop them.", invoke_without_command=True
+)
+app.add_typer(jobs, name="jobs")
 
 
 class CommandError(Exception):
@@ -109,7 +114,7 @@ def import_(
     if SOURCES[source].wants_mapping != (mapping is not None):
         why = "is needed for this source" if mapping is None else "goes with the source `table` only"
         raise typer.BadParameter(why, param_hint="--mapping")
-    _run(_import(source, path, mapping, dry_run, report))
+    _run(_operate("import_source", source, path, mapping, dry_run, report))
 
 
 @app.command()
@@ -141,7 +146,7 @@ def evaluate_requests(
 def inquiries_open(context: typer.Context) -> None:
     """Read and answer what people ask the operators; alone, list what waits for an answer."""
     if context.invoked_subcommand is None:
-        _run(_inquiries())
+        _run(_operate("open_inquiries"))
 
 
 @inquiries.command("answer")
@@ -150,7 +155,36 @@ def inquiries_answer(
     text: Annotated[str, typer.Argument(help="What whoever asked is told.")],
 ) -> None:
     """Answer an inquiry; the bot sends it where it was asked."""
-    _run(_answer(number, text))
+    _run(_operate("answer", number, text))
+
+
+@jobs.callback()
+def jobs_work(context: typer.Context) -> None:
+    """Work off the jobs that wait, and those to come, until stopped; what is not done is done by the next."""
+    if context.invoked_subcommand is None:
+        _run(_jobs())
+
+
+@jobs.command("list")
+def jobs_list() -> None:
+    """Tell how the jobs stand that were asked for last."""
+    _run(_operate("recent_jobs"))
+
+
+@jobs.command("ask")
+def jobs_ask(kind: Annotated[str, typer.Argument(help="index or enrich")]) -> None:
+    """Have a job done by whoever works off jobs."""
+    from handlers.jobs import KINDS
+
+    if kind not in KINDS:
+        raise typer.BadParameter(f"choose one of {', '.join(KINDS)}", param_hint="KIND")
+    _run(_operate("ask_for_job", kind))
+
+
+@jobs.command("stop")
+def jobs_stop(number: Annotated[int, typer.Argument(min=1, help="The job's number.")]) -> None:
+    """Stop a job; what was in use before stays in use."""
+    _run(_operate("stop_job", number))
 
 
 def main() -> None:
@@ -294,14 +328,43 @@ async def _index() -> None:
         typer.echo(f"Index version {version} with {await running.index.count()} items is active.")
 
 
-async def _import(source: str, path: Path, mapping: Path | None, dry_run: bool, report: Path | None) -> None:
+async def _operate(name: str, *arguments: Any) -> None:
+    """Print what a function of `bot.operate` tells: a line, or several."""
     from bot import operate
 
     try:
-        async for line in operate.import_source(_settings(), source, path, mapping, dry_run, report):
-            typer.echo(line)
+        told = getattr(operate, name)(_settings(), *arguments)
+        if isinstance(told, AsyncIterator):
+            async for line in told:
+                typer.echo(line)
+        else:
+            typer.echo(await told)
     except operate.OperatorError as error:
         raise CommandError(str(error)) from None
+
+
+async def _jobs() -> None:
+    from bot import works
+    from bot.app import parts
+    from data.phrases import phrases
+    from handlers.jobs import line
+    from storage.jobs import Job
+
+    async with parts(_settings()) as running:
+
+        async def tell(job: Job) -> None:
+            typer.echo(line(job, phrases("en")))
+            await works.tell(running.database, job)
+
+        runner = running.runner(tell=tell)
+        stop = asyncio.Event()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+        work = asyncio.create_task(runner.run())
+        typer.echo("Waiting for jobs. Ctrl-C stops; what is not done is taken up by the next.", err=True)
+        await asyncio.wait({work, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        await runner.close(grace=0)
+        await work
 
 
 async def _status() -> None:
@@ -353,19 +416,3 @@ async def _evaluate_requests(file: Path, method: int) -> None:
     typer.echo(f"picks {report.picks}  kept {report.kept:.3f}  relevant {report.relevant:.3f}")
     if report.bad:
         raise CommandError(f"{len(report.bad)} lines of {file} could not be read; the others were judged.")
-
-
-async def _inquiries() -> None:
-    from bot import operate
-
-    async for line in operate.open_inquiries(_settings()):
-        typer.echo(line)
-
-
-async def _answer(number: int, text: str) -> None:
-    from bot import operate
-
-    try:
-        typer.echo(await operate.answer(_settings(), number, text))
-    except operate.OperatorError as error:
-        raise CommandError(str(error)) from None

@@ -22,6 +22,7 @@ from rich.panel import Panel
 from rich.text import Text as Styled
 
 from bot.app import App
+from bot.delivery import Delivery
 from data.item import Domain
 from data.phrases import Phrases, phrases
 from handlers.turn import (
@@ -181,6 +182,13 @@ class Terminal:
         delivery = self._app.delivery(self)
         await delivery.recover()
         await delivery.settle()
+        async with self._app.beside(delivery):
+            await self._converse(delivery)
+        await delivery.close(grace=2)
+        if self._interactive:
+            self._out.print(self._words.say("console.bye"))
+
+    async def _converse(self, delivery: Delivery) -> None:
         run = uuid.uuid4().hex[:8]
         number = 0
 
@@ -205,9 +213,6 @@ class Terminal:
                 self._out.print(self._words.say("console.no_choice", last=last))
                 continue
             await say(self._payload(line))
-        await delivery.close(grace=2)
-        if self._interactive:
-            self._out.print(self._words.say("console.bye"))
 
     def _beyond(self, line: str) -> int | None:
         """The last number there is, when a line is a number that no choice has."""

@@ -42,6 +42,8 @@ HEED_SECONDS = 5.0
 """How long a superseded turn may take to be understood, while the next one waits."""
 COMMIT_TRIES = 3
 """How often what a turn did is tried to be stored, while the database is locked or its disk full."""
+WATCH_SECONDS = 1.0
+"""How often is looked for what other processes have posted."""
 _SAID = Text | Command | Press | FormSubmitted | Location | PollAnswer
 """Payloads that a person sends by doing something."""
 
@@ -148,6 +150,11 @@ class Delivery:
     def wake(self) -> None:
         """Send what is due, also what others have posted."""
         self._outbox.wake()
+
+    async def watch(self) -> None:
+        """Send also what other processes post, until `close`."""
+        while await self._tasks.pause(WATCH_SECONDS):
+            self.wake()
 
     async def settle(self) -> None:
         """Return when nothing is running, waiting or due; waits put off by the platform are waited for."""

@@ -1,4 +1,4 @@
-"""What an operator does at the machine rather than in a chat: importing data sets, answering inquiries.
+"""What an operator does at the machine rather than in a chat: importing data sets, answering inquiries, jobs.
 
 Opens the database only: a running bot is not disturbed, and sends what is posted here when it next wakes.
 """
@@ -18,14 +18,18 @@ from bot import jobs
 from bot.progress import counting
 from bot.settings import Settings
 from data.item import BadRow
+from data.phrases import phrases
 from data.sources import SOURCES
 from handlers.admin import answered
 from handlers.inquiry import LONGEST, plain
+from handlers.jobs import line
 from storage import inquiries, mail, sessions
+from storage import jobs as stored_jobs
 from storage.database import Database
 
 LISTED = 1_000
 ANSWERED_BY = "cli"
+JOBS_LISTED = 20
 
 
 class OperatorError(Exception):
@@ -113,6 +117,39 @@ async def import_source(
         yield f"{done.stubs:,} items lack what a card needs: they are kept to learn from, and not shown."
     if not dry_run and done.added + done.changed and done.stubs < done.added + done.changed + done.same:
         yield "Run `oneulmwo index` to have the new items found."
+
+
+async def recent_jobs(settings: Settings) -> AsyncIterator[str]:
+    """A line for each of the jobs asked for last, those that are not over first."""
+    async with _opened(settings) as database, database.reading() as connection:
+        latest = await stored_jobs.recent(connection, JOBS_LISTED)
+    for job in latest:
+        yield line(job, phrases("en"))
+    if not latest:
+        yield "No job was asked for yet."
+
+
+async def ask_for_job(settings: Settings, kind: str) -> str:
+    """Leave a job to whoever runs `oneulmwo jobs`, or to a running bot; a line that says so."""
+    async with _opened(settings) as database, database.writing() as connection:
+        number = await stored_jobs.ask(connection, kind, at=time.time())
+    return f"Job #{number} waits for its turn: `oneulmwo jobs list` tells how it goes."
+
+
+async def stop_job(settings: Settings, number: int) -> str:
+    """Have a job stopped; a line that says so.
+
+    Raises:
+        OperatorError: there is no such job, or it is over.
+    """
+    async with _opened(settings) as database, database.writing() as connection:
+        job = await stored_jobs.get(connection, number)
+        if job is None:
+            raise OperatorError(f"There is no job #{number}: `oneulmwo jobs list` lists them.")
+        if job.over:
+            raise OperatorError(f"Job #{number} is over already: {job.state}.")
+        state = await stored_jobs.stop(connection, number, at=time.time())
+    return f"Job #{number} is {state}."
 
 
 @asynccontextmanager

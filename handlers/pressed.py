@@ -15,6 +15,7 @@ from handlers import (
     history,
     inquiry,
     item,
+    jobs,
     memory,
     persona,
     recommend,
@@ -53,6 +54,8 @@ async def replies_to(turn: Turn, room: Room, data: str) -> Replies:
             replies = inquiry.press(turn, room, rest)
         case "inq":
             replies = admin.press(turn, room, rest)
+        case "job":
+            replies = jobs.press(turn, room, rest)
         case "say":
             examples = room.words.variants("help.examples")
             if (place := number(rest)) is not None and place < len(examples):

@@ -18,6 +18,7 @@ from handlers import (
     forget,
     history,
     inquiry,
+    jobs,
     limits,
     memory,
     persona,
@@ -47,6 +48,7 @@ COMMANDS: dict[str, Callable[[Turn, Room], Replies]] = {
     "undo": feedback.undo,
     "guest": start.guest,
     "allergies": limits.show,
+    "admin": jobs.panel,
 }
 WORDED_COMMANDS: dict[str, Callable[[Turn, Room, str], Replies]] = {
     "lang": account.language,

@@ -30,6 +30,7 @@ from storage.schema import (
     exposures,
     inbox,
     inquiries,
+    jobs,
     outbox,
     personas,
     round_members,
@@ -102,6 +103,8 @@ async def forget(connection: AsyncConnection, user_id: int, turn_id: str) -> Non
     await connection.execute(delete(outbox).where(addressed, outbox.c.turn_id != turn_id))
     await connection.execute(delete(inbox).where(received, inbox.c.outcome.is_not(None)))
     await connection.execute(update(inbox).where(received, inbox.c.turn_id == turn_id).values(body=""))
+    # An operator's jobs go on; nobody is told of them any more.
+    await connection.execute(update(jobs).where(jobs.c.asked_by == user_id).values(platform="", chat_id=""))
     await connection.execute(delete(users).where(users.c.id == user_id))
 
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
     true,
 )
 
-HEAD: Final = "0003"
+HEAD: Final = "0006"
 """The newest revision under `migrations/versions`."""
 
 
@@ -293,15 +293,22 @@ jobs = Table(
     Column("id", Integer, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("state", Text, nullable=False),
-    Column("progress", Double, nullable=False, default=0.0),
+    Column("stage", Text, nullable=False),
+    Column("progress", Double, nullable=False),
     Column("payload", Json, nullable=False),
     Column("result", Json),
     Column("error", Text),
+    Column("attempts", Integer, nullable=False),
     Column("lease_owner", Text),
     Column("lease_until", Double),
     Column("created_at", Double, nullable=False),
     Column("finished_at", Double),
+    Column("asked_by", Integer, ForeignKey("users.id", ondelete="SET NULL")),
+    Column("platform", Text, nullable=False),
+    Column("chat_id", Text, nullable=False),
     Index(None, "state", "id"),
+    # What was forgotten must not be stopped in place of another by an old button.
+    sqlite_autoincrement=True,
 )
 
 inquiries = Table(

@@ -66,6 +66,12 @@ async def known(
     return User(*row)
 
 
+async def get(connection: AsyncConnection, user_id: int) -> User | None:
+    """A person by the number that other tables know them by; None when they are forgotten."""
+    row = (await connection.execute(select(*_USER).where(users.c.id == user_id))).one_or_none()
+    return User(*row) if row else None
+
+
 async def ensure(
     connection: AsyncConnection, *, platform: str, platform_id: str, name: str, locale: str
 ) -> User:

@@ -1,0 +1,53 @@
+"""What each kind of job does, and how whoever asked for one hears of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from bot import jobs
+from bot.runner import Told, Work
+from data.phrases import phrases
+from data.sources.files import SourceError
+from engine.errors import EngineError
+from handlers.jobs import card
+from handlers.room import spoken
+from storage import mail, sessions, users
+from storage.database import Database, StorageError
+from storage.jobs import Job
+
+if TYPE_CHECKING:
+    from bot.app import App
+
+ERRORS: Final = (EngineError, StorageError, SourceError)
+"""Errors whose text says, in a sentence, what stands in the way."""
+
+
+def of(app: App) -> dict[str, Work]:
+    """The work of each kind, done with the parts of a running program."""
+
+    async def index(payload: Mapping[str, Any], told: Told) -> Mapping[str, Any]:
+        version = await jobs.build_index(app.database, app.index, app.embedder, told)
+        return {"version": version, "items": await app.index.count()}
+
+    return {"index": index}
+
+
+async def tell(database: Database, job: Job) -> None:
+    """Post how a job stands to whoever asked for it, where they did; to nobody when they are forgotten."""
+    if job.asked_by is None or not job.chat_id:
+        return
+    async with database.writing() as connection:
+        if (asker := await users.get(connection, job.asked_by)) is None:
+            return
+        talk = await sessions.load(connection, asker.id, job.platform, job.chat_id)
+        reply = card(job, phrases(spoken(asker, talk, asker.locale)))
+        await mail.post(
+            connection,
+            turn_id=reply.slot,
+            platform=job.platform,
+            chat_id=job.chat_id,
+            slot=reply.slot,
+            body=reply.to_json(),
+            person_id=asker.platform_id,
+        )
