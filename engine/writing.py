@@ -138,7 +138,8 @@ class Writer:
                 names = ", ".join(label.of("allergens", a) for a in item.allergens)
                 facts.append(say("fact.allergens", value=names))
             return tuple(facts)
-        facts += [str(item.year)] if item.year is not None else []
+        if item.year is not None:
+            facts.append(str(item.year) if item.year > 0 else say("fact.before_christ", value=-item.year))
         facts += [label.of("country", item.country)] if item.country else []
         facts += (
             [", ".join(label.genre(item.domain, genre) for genre in item.genres[:3])] if item.genres else []

@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bot.cli import app
+from data.item import Item
 from data.phrases import phrases
 
 KO = phrases("ko")
@@ -187,13 +188,15 @@ def test_wrong_usage_exits_with_2_and_opens_nothing(home: Path, words: list[str]
     assert not home.exists()
 
 
-def test_index_builds_a_new_version_and_status_tells_of_it(home: Path) -> None:
+def test_index_builds_a_new_version_and_status_tells_of_it(
+    home: Path, catalog_items: tuple[Item, ...]
+) -> None:
     built = run("index")
     assert (built.exit_code, built.stderr) == (0, "")
-    assert "version 2 with 180 items" in built.stdout
+    assert f"version 2 with {len(catalog_items)} items" in built.stdout
     told = run("index", "--status")
     assert told.exit_code == 0
-    assert "version 2: 180 items" in told.stdout
+    assert f"version 2: {len(catalog_items)} items" in told.stdout
     assert "fresh" in told.stdout
 
 

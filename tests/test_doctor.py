@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from bot.cli import app
 from bot.doctor import NON_COMMERCIAL
+from data.item import Item
 from data.sources import catalog
 
 
@@ -58,13 +59,13 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Worker]]:
     server.server_close()
 
 
-def test_everything_sound_is_said_and_exits_with_0(home: Path) -> None:
+def test_everything_sound_is_said_and_exits_with_0(home: Path, catalog_items: tuple[Item, ...]) -> None:
     code, parts = doctor()
     assert code == 0
     assert list(parts) == ["settings", "database", "catalog", "index", "embedder", "korean", "worker"]
     assert all(line.startswith("✓") for line in parts.values())
     assert str(home) in parts["settings"]
-    assert "180 items" in parts["catalog"]
+    assert f"{len(catalog_items)} items" in parts["catalog"]
     assert "fresh" in parts["index"]
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from data.item import Domain, Item
 from engine.names import Names
+from engine.text import normalize
 
 
 def work(key: str, title: str, **more: object) -> Item:
@@ -118,7 +119,7 @@ def test_every_shipped_title_is_found_when_it_is_said(catalog_items: tuple[Item,
         spelling
         for item in catalog_items
         for spelling in (item.title, *item.aliases)
-        if not any(item.id in m.name.items for m in names.find(spelling))
+        if not any(item.id in m.name.items for m in names.find(normalize(spelling)))
     ]
     assert missed == []
     assert {match.name.domain for match in names.find("마당을 나온 암탉")} == {Domain.BOOK, Domain.MOVIE}

@@ -354,7 +354,7 @@ async def test_a_complaint_of_too_much_wants_less(
 
 
 @pytest.mark.parametrize(
-    ("text", "unknown"), [("유재석 나오는 거", "유재석"), ("그거 말고 유재석", "유재석"), ("송강호 나오는 거", ""), ("오사카 가서 볼 거", "")]
+    ("text", "unknown"), [("강호동 나오는 거", "강호동"), ("그거 말고 강호동", "강호동"), ("송강호 나오는 거", ""), ("오사카 가서 볼 거", "")]
 )  # fmt: skip
 async def test_a_person_whom_the_catalog_does_not_know_is_named(
     understand: Understand, text: str, unknown: str
