@@ -142,6 +142,23 @@ def evaluate_requests(
     _run(_evaluate_requests(file, method))
 
 
+@evaluate.command("coverage")
+def evaluate_coverage(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a table.")] = False,
+) -> None:
+    """Count the shipped catalog in every cell that people ask for, and name the empty and the thin ones."""
+    from data.item import Item
+    from data.sources import catalog
+    from finetune.coverage import cover, tables
+
+    items = [row for row in catalog.shipped() if isinstance(row, Item)]
+    for counted in (cover(items, table) for table in tables()):
+        if as_json:
+            typer.echo(json.dumps(counted.to_dict(), ensure_ascii=False))
+        else:
+            typer.echo("\n".join(counted.lines()))
+
+
 @inquiries.callback()
 def inquiries_open(context: typer.Context) -> None:
     """Read and answer what people ask the operators; alone, list what waits for an answer."""
