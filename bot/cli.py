@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot import settings as configuration
+from bot import importing
+from bot.command import CommandError
+from bot.command import run as _run
+from bot.command import settings as _settings
 
 if TYPE_CHECKING:
     from bot.app import App
@@ -29,10 +29,7 @@ evaluate = typer.Typer(help="Measure how good the answers are.", no_args_is_help
 app.add_typer(evaluate, name="evaluate")
 inquiries = typer.Typer(help="Read and answer what people ask the operators.", invoke_without_command=True)
 app.add_typer(inquiries, name="inquiries")
-
-
-class CommandError(Exception):
-    """A command that could not be done; the message is one line that says why and what to do."""
+app.command("import")(importing.command)
 
 
 @app.command()
@@ -75,41 +72,6 @@ def index(
 ) -> None:
     """Build the search index beside the old one and switch to it."""
     _run(_status() if status else _index())
-
-
-@app.command("import")
-def import_(
-    source: Annotated[str, typer.Argument(help="A data set; --list names them.")] = "",
-    path: Annotated[Path | None, typer.Argument(help="Its file or folder.")] = None,
-    mapping: Annotated[
-        Path | None, typer.Option(help="For `table`: a TOML file that says what the columns are.")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Count what would change, and store nothing.")
-    ] = False,
-    report: Annotated[
-        Path | None,
-        typer.Option(help="Write each row that was skipped to this file, one JSON object a line."),
-    ] = None,
-    listed: Annotated[
-        bool, typer.Option("--list", help="Tell which data sets there are and what each takes.")
-    ] = False,
-) -> None:
-    """Bring a data set into the catalog; doing it again changes nothing."""
-    from data.sources import SOURCES
-
-    if listed:
-        for each in SOURCES.values():
-            typer.echo(f"{each.name:<16} {each.takes}")
-        return
-    if source not in SOURCES:
-        raise typer.BadParameter(f"choose one of {', '.join(SOURCES)}", param_hint="SOURCE")
-    if path is None:
-        raise typer.BadParameter(f"name {SOURCES[source].takes}", param_hint="PATH")
-    if SOURCES[source].wants_mapping != (mapping is not None):
-        why = "is needed for this source" if mapping is None else "goes with the source `table` only"
-        raise typer.BadParameter(why, param_hint="--mapping")
-    _run(_import(source, path, mapping, dry_run, report))
 
 
 @app.command()
@@ -156,29 +118,6 @@ def inquiries_answer(
 def main() -> None:
     """The console script."""
     app()
-
-
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    from data.sources.files import SourceError
-    from engine.errors import EngineError
-    from storage.database import StorageError
-
-    try:
-        asyncio.run(work)
-    except (CommandError, configuration.SettingsError, EngineError, SourceError, StorageError) as error:
-        typer.echo(error, err=True)
-        raise typer.Exit(1) from None
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read the output has gone: there is nobody to tell
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-
-
-def _settings() -> configuration.Settings:
-    loaded = configuration.load()
-    logging.basicConfig(level=loaded.log_level, format="%(levelname)s %(name)s: %(message)s")
-    return loaded
 
 
 async def _chat(script: Path | None, as_json: bool) -> None:
@@ -292,16 +231,6 @@ async def _index() -> None:
         with index_progress(phrases("en")) as move:
             version = await jobs.build_index(running.database, running.index, running.embedder, move)
         typer.echo(f"Index version {version} with {await running.index.count()} items is active.")
-
-
-async def _import(source: str, path: Path, mapping: Path | None, dry_run: bool, report: Path | None) -> None:
-    from bot import operate
-
-    try:
-        async for line in operate.import_source(_settings(), source, path, mapping, dry_run, report):
-            typer.echo(line)
-    except operate.OperatorError as error:
-        raise CommandError(str(error)) from None
 
 
 async def _status() -> None:

@@ -27,7 +27,7 @@ from sqlalchemy import (
     true,
 )
 
-HEAD: Final = "0003"
+HEAD: Final = "0005"
 """The newest revision under `migrations/versions`."""
 
 
@@ -202,6 +202,34 @@ interactions = Table(
     Column("rating", Double),
     Column("at", Double),
     Column("extra", Json, nullable=False),
+)
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("query", Text, primary_key=True),
+    Column("cursor", Text, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+passages = Table(
+    "passages",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("origin", Text, nullable=False, index=True),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+)
+
+questions = Table(
+    "questions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("passage_id", Text, ForeignKey("passages.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("text", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("start", Integer, nullable=False),
 )
 
 item_redirects = Table(
