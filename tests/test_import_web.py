@@ -64,9 +64,9 @@ async def stored(database: Database) -> int:
         return await items.count(connection)
 
 
-async def run(database: Database, query: str = "", **how: bool) -> jobs.Imported:
+async def run(database: Database, query: str = "", write: bool = True) -> jobs.Imported:
     rows = SOURCES["tmdb"].ask(KEY, query, await reached(database, query) or "")
-    return await jobs.import_rows(database, "tmdb", rows, query=query, **how)
+    return await jobs.import_rows(database, "tmdb", rows, query=query, write=write)
 
 
 async def test_a_finished_import_begins_anew_and_changes_nothing(database: Database, local: Local) -> None:

@@ -278,7 +278,8 @@ def test_no_more_is_asked_of_tmdb_than_it_gives(local: Local, monkeypatch: pytes
     [("{", "no JSON"), ("[" * 100_000, "no JSON"), ("[]", "no such film"), ('{"id": 7}', "no such film")],
 )
 def test_a_film_that_cannot_be_had_stops_no_other(local: Local, broken: str, why: str) -> None:
-    films = [{"id": number} for number in (1, 2, 3, 404)] + [{"adult": True}, {"adult": True, "id": "x"}]
+    films: list[dict[str, Any]] = [{"id": number} for number in (1, 2, 3, 404)]
+    films += [{"adult": True}, {"adult": True, "id": "x"}]
     local.answer = tmdb_service(films, broken)
     rows = ask(local, "tmdb")
     assert [item.id for item in items(rows)] == ["movie:tmdb-1", "movie:tmdb-3"]
@@ -345,6 +346,7 @@ def test_dishes_have_the_energy_of_a_serving(local: Local) -> None:
     rows = ask(local, "nutrition", "찌개")
     stew, noodles = items(rows)
     assert (stew.id, stew.title, stew.kcal) == ("food:mfds-d101-004160000-0001", "돼지고기 김치찌개", 2090)
+    assert (stew.soupy, stew.served) == (True, ("hot",))
     assert (noodles.title, noodles.kcal) == ("잔치국수", None)
     assert bad(rows) == [
         "passed over: 원재료성 is no dish",
