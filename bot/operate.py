@@ -6,6 +6,7 @@ Opens the database only: a running bot is not disturbed, and sends what is poste
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
@@ -99,7 +100,9 @@ async def import_source(
         SourceError: the data set cannot be read, or the service refuses or fails; what came before is stored.
     """
     source, query = wanted.source, None if wanted.path else wanted.query
+    stopped = threading.Event()
     with ExitStack() as stack:
+        stack.callback(stopped.set)  # whoever interrupts an import does not wait for its thread to wake up
         try:
             out = stack.enter_context(report.open("w", encoding="utf-8")) if report else None
         except OSError as error:
@@ -118,7 +121,7 @@ async def import_source(
                     cursor = await imports.cursor(connection, source.name, wanted.query)
                 if cursor is not None:
                     yield f"{source.name}: going on where the last import stopped."
-                rows = source.ask(_key(settings, source), wanted.query, cursor or "")
+                rows = source.ask(_key(settings, source), wanted.query, cursor or "", stopped.wait)
             done = await jobs.import_rows(
                 database,
                 source.name,

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,7 +105,8 @@ async def test_what_a_kill_cuts_off_goes_on_with_the_next_page(
 
 async def test_a_service_that_fails_loses_nothing_that_was_read(database: Database, local: Local) -> None:
     """The films of a page that came before the fault were thrown away."""
-    local.answer = lambda path, params: Say(status=500) if path == "movie/50" else films(path, params)
+    down = {f"movie/{number}" for number in range(50, FILMS)}
+    local.answer = lambda path, params: Say(status=500) if path in down else films(path, params)
     with pytest.raises(SourceError, match="goes on where it stopped"):
         await run(database)
     assert await stored(database) == 49
@@ -114,6 +116,27 @@ async def test_a_service_that_fails_loses_nothing_that_was_read(database: Databa
     done = await run(database)
     assert (done.added, done.same) == (FILMS - 49, 9)
     assert fetched(local) == [f"movie/{number}" for number in range(41, FILMS + 1)]
+
+
+async def test_a_film_that_is_never_to_be_had_stops_no_import(database: Database, local: Local) -> None:
+    """Every import would have ended at it, and none got past it."""
+    local.answer = lambda path, params: Say(status=500) if path == "movie/40" else films(path, params)
+    done = await run(database)
+    assert (done.added, done.skipped.total()) == (FILMS - 1, 1)
+    assert await reached(database) is None
+
+
+async def test_a_fault_at_the_end_of_a_page_loses_no_film(database: Database, local: Local) -> None:
+    """It was passed over as one that is never to be had, and the mark behind it stored."""
+    local.answer = lambda path, params: (
+        Say(status=500) if path == "movie/40" or params.get("page") == "3" else films(path, params)
+    )
+    with pytest.raises(SourceError):
+        await run(database)
+    assert await reached(database) == "2"
+    local.answer = films
+    await run(database)
+    assert await stored(database) == FILMS
 
 
 async def test_each_query_goes_on_by_itself(database: Database, local: Local) -> None:
@@ -136,30 +159,34 @@ async def test_counting_leaves_no_mark(database: Database, local: Local) -> None
 SCRIPT = """
 import sys
 from dataclasses import replace
-from data.sources import tmdb
+from data.sources import tmdb, web
+web.FIRST_WAIT, web.LONGEST_WAIT = 3600.0, 36000.0
 tmdb.SERVICE = replace(tmdb.SERVICE, base=sys.argv[1], rate=1e9)
 from bot.cli import app
 app(["import", "tmdb"])
 """
 
 
+async def started(local: Local, database_url: str) -> asyncio.subprocess.Process:
+    environment = os.environ | {"ONEULMWO_DATABASE_URL": database_url, "ONEULMWO_TMDB_KEY": KEY}
+    here = Path(__file__).parents[1]
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SCRIPT, local.url, env=environment, cwd=here
+    )
+
+
 async def test_a_process_that_was_killed_is_gone_on_with(
     database: Database, database_url: str, local: Local
 ) -> None:
     """Really killed, in the midst of a page: no handler and no `finally` runs."""
-    victim: list[int] = []
 
     def kill(path: str, params: dict[str, str]) -> Say:
         if path == "movie/70":
-            os.kill(victim[0], signal.SIGKILL)
+            os.kill(process.pid, signal.SIGKILL)
         return films(path, params)
 
     local.answer = kill
-    environment = os.environ | {"ONEULMWO_DATABASE_URL": database_url, "ONEULMWO_TMDB_KEY": KEY}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", SCRIPT, local.url, env=environment, cwd=Path(__file__).parents[1]
-    )
-    victim.append(process.pid)
+    process = await started(local, database_url)
     assert await process.wait() == -signal.SIGKILL
     assert (await stored(database), await reached(database)) == (60, "4")
     local.answer = films
@@ -167,6 +194,25 @@ async def test_a_process_that_was_killed_is_gone_on_with(
     done = await run(database)
     assert (done.added, done.same) == (FILMS - 60, 0)
     assert listed(local) == ["4", "5"]
+
+
+async def test_an_import_that_waits_for_a_service_can_be_interrupted(database_url: str, local: Local) -> None:
+    """Ctrl-C did nothing until the wait was over: its thread slept on."""
+
+    def down(path: str, params: dict[str, str]) -> Say:
+        if len(local.heard) == 1:
+            loop.call_soon_threadsafe(loop.call_later, 0.5, process.send_signal, signal.SIGINT)
+        return Say(status=503)
+
+    loop = asyncio.get_running_loop()
+    local.answer = down
+    process = await started(local, database_url)
+    try:
+        async with asyncio.timeout(60):  # an hour is what it waits for
+            assert await process.wait() == 130
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
 
 
 # The command

@@ -5,6 +5,7 @@ A source is read from a file or folder, from a web API, or from either.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -46,15 +47,17 @@ class Source:
         service: Service = import_module(f"data.sources.{self.web}").SERVICE
         return service
 
-    def ask(self, key: str, query: str, cursor: str = "") -> Rows:
-        """The rows that the API gives, with Marks between, from where a Mark's cursor says.
+    def ask(
+        self, key: str, query: str, cursor: str = "", sleep: Callable[[float], object] = time.sleep
+    ) -> Rows:
+        """The rows that the API gives, with Marks between, from where a Mark's cursor says. `sleep` waits seconds.
 
         Raises:
             SourceError: of `data.sources.files`, when there is no key, it is refused, or the service fails.
         """
         from data.sources.web import Client
 
-        with Client(self.service, key) as client:
+        with Client(self.service, key, sleep=sleep) as client:
             rows: Rows = import_module(f"data.sources.{self.web}").read(client, query, cursor)
             yield from rows
 

@@ -102,10 +102,12 @@ def _one(client: Client, number: str) -> Iterator[Item | BadRow | Mark]:
         "ItemLookUp.aspx",
         {"ItemIdType": kind, "ItemId": number, "Cover": "Big", "Output": "js", "Version": 20131101},
     )
-    found = _PAGE(answer.text, 1).rows
-    for row in found:
+    page = _PAGE(answer.text, 1)
+    for row in page.rows:
         yield _book(row.number, row.record) if isinstance(row, pages.Row) else row
-    if not found:
+    if not page.rows:
+        if page.total is None and not _FAULT.search(answer.text):
+            raise client.failed("answers with what cannot be read")
         yield BadRow("aladin", 1, "Aladin has no such book", number)
 
 

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from data.item import BadRow, Item, Mark
@@ -68,18 +69,14 @@ def read(
         _PAGE,
         start=pages.page_of(cursor.rpartition(" ")[2]),
     )
-    for row in pages.listed(client, "kofic", listing):
-        if isinstance(row, Mark):
-            yield Mark(f"{meant} {row.cursor}" if not query else row.cursor)
-        elif isinstance(row, BadRow):
-            yield row
-        elif _EROTIC in _text(row.record, "genreAlt"):
-            yield BadRow("kofic", row.number, f"passed over: {_EROTIC}", _text(row.record, "movieNm"))
-        else:
-            yield _fetched(client, row)
+    rows = pages.listed(client, "kofic", listing)
+    for row in pages.fetched("kofic", rows, partial(_fetched, client)):
+        yield Mark(f"{meant} {row.cursor}") if isinstance(row, Mark) and not query else row
 
 
 def _fetched(client: Client, row: pages.Row) -> Item | BadRow:
+    if _EROTIC in _text(row.record, "genreAlt"):
+        return BadRow("kofic", row.number, f"passed over: {_EROTIC}", _text(row.record, "movieNm"))
     code = _text(row.record, "movieCd")
     if not re.fullmatch(r"[0-9A-Za-z]{1,20}", code):
         return BadRow("kofic", row.number, "it has no code of KOFIC", row.excerpt)

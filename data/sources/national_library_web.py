@@ -68,4 +68,4 @@ def _page(text: str, first: int) -> pages.Page[Item]:
         for number, found in enumerate(national_library.answered(text), first)
     ]
     total = _TOTAL.search(text)
-    return pages.Page(rows, int(total[1]) if total else None, "</channel>" not in text[-200:])
+    return pages.Page(rows, int(total[1]) if total else None, "</channel>" not in text.rstrip()[-200:])

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
-from data.item import BadRow, Mark
+from data.item import BadRow, Item, Mark
 from data.sources.files import EXCERPT
 from data.sources.records import mended, salvaged
-from data.sources.web import Client
+from data.sources.web import Client, DownError
 
 FETCHED_AGAIN: Final = 2
 """How often a page is asked for again whose text is damaged; what is broken then is told and passed over."""
@@ -92,6 +92,36 @@ def _page(client: Client, listing: Listing[T], number: int, first: int) -> Page[
         if again == FETCHED_AGAIN and page.total is None and not page.rows:
             raise client.failed(f"answers with what cannot be read ({answer.status}, page {number})")
     return page
+
+
+def fetched(
+    name: str, rows: Iterator[Row | BadRow | Mark], fetch: Callable[[Row], Item | BadRow]
+) -> Iterator[Item | BadRow | Mark]:
+    """The rows of a list, each fetched alone. One that cannot be had is told and passed over, so that it does not stop
+    all imports for ever; a mark behind it waits until another could be had.
+
+    Raises:
+        DownError: two in a row could not be had.
+    """
+    failed, held = False, None
+    for row in rows:
+        if isinstance(row, Mark) and failed:
+            held = row
+        elif not isinstance(row, Row):
+            yield row
+        else:
+            try:
+                made = fetch(row)
+            except DownError as error:
+                if failed:
+                    raise
+                failed = True
+                yield BadRow(name, row.number, f"it could not be fetched ({error})", row.excerpt)
+                continue
+            yield made
+            if held:
+                yield held
+            failed, held = False, None
 
 
 def of_json(name: str, under: str, begins: str, total: str) -> Callable[[str, int], Page[Row]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from data.item import BadRow, Item, Mark
@@ -57,8 +58,8 @@ def read(client: Client, query: str, cursor: str) -> Iterator[Item | BadRow | Ma
         advice="ask for years, such as 2020-2024",
         start=pages.page_of(cursor),
     )
-    for row in pages.listed(client, "tmdb", listing):
-        yield _fetched(client, row) if isinstance(row, pages.Row) else row
+    rows = pages.listed(client, "tmdb", listing)
+    return pages.fetched("tmdb", rows, partial(_fetched, client))
 
 
 def _fetched(client: Client, row: pages.Row) -> Item | BadRow:

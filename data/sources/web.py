@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -16,7 +17,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Final, Self
-from urllib.parse import quote, quote_plus, unquote
+from urllib.parse import quote, unquote
 
 import httpx
 
@@ -27,7 +28,7 @@ FIRST_WAIT: Final = 1.0
 """Seconds before the second try, more or less by chance; each further wait is twice as long."""
 LONGEST_WAIT: Final = 60.0
 """Seconds: a service that asks for a longer wait is left alone until somebody imports again."""
-LARGEST: Final = 32 << 20
+LARGEST: Final = 16 << 20
 """Bytes of one answer."""
 LONGEST: Final = 120.0
 """Seconds that one answer may take, however steadily it trickles."""
@@ -43,6 +44,10 @@ _SHORTEST_KEY: Final = 8
 
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)  # below it they log whole addresses, key and all
+
+
+class DownError(SourceError):
+    """A request that failed however often it was tried: it, or the whole service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ class Client(AbstractContextManager["Client"]):
         service: Service,
         key: str,
         *,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -94,6 +99,8 @@ class Client(AbstractContextManager["Client"]):
             raise SourceError(
                 f"{service.name} needs a key: set {service.variable} ({service.home} gives one)."
             )
+        spellings = {self._key, quote(self._key), quote(self._key, safe=""), self._key.replace("/", "\\/")}
+        self._written = re.compile("|".join(map(re.escape, spellings)), re.IGNORECASE)
         self.service = service
         self._sleep, self._clock, self._chance = sleep, clock, chance
         self._next = 0.0
@@ -114,7 +121,8 @@ class Client(AbstractContextManager["Client"]):
         """The answer to a request, after as many tries and as much waiting as is polite.
 
         Raises:
-            SourceError: it could not be had, was too long or too slow, leads to another host, or refuses us.
+            DownError: every try failed.
+            SourceError: it was too long or too slow, leads to another host, or refuses us.
         """
         why = ""
         for tried in range(1, TRIES + 1):
@@ -133,7 +141,7 @@ class Client(AbstractContextManager["Client"]):
                 raise self.failed(f"asks us to wait {wait:.0f} seconds")
             if tried < TRIES:
                 self._sleep(wait)
-        raise self.failed(why)
+        raise DownError(str(self.failed(why)))
 
     def failed(self, why: str) -> SourceError:
         """What to raise where nothing more is to be had from the service now; `why` follows its name."""
@@ -200,10 +208,7 @@ class Client(AbstractContextManager["Client"]):
             if self._clock() > until:
                 raise self.failed(f"did not end an answer within {LONGEST:.0f} seconds")
         text = body.decode(_charset(response), errors="replace").removeprefix("\ufeff")
-        if len(self._key) >= _SHORTEST_KEY:
-            for written in {self._key, quote(self._key), quote(self._key, safe=""), quote_plus(self._key)}:
-                text = text.replace(written, "…")
-        return text
+        return self._written.sub("…", text) if len(self._key) >= _SHORTEST_KEY else text
 
 
 def _same_house(here: httpx.URL, there: httpx.URL) -> bool:
