@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
-import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot import settings as configuration
+from bot import importing, operators
+from bot.command import CommandError
+from bot.command import run as _run
+from bot.command import settings as _settings
 
 if TYPE_CHECKING:
     from bot.app import App
@@ -28,16 +27,9 @@ app = typer.Typer(
 )
 evaluate = typer.Typer(help="Measure how good the answers are.", no_args_is_help=True)
 app.add_typer(evaluate, name="evaluate")
-inquiries = typer.Typer(help="Read and answer what people ask the operators.", invoke_without_command=True)
-app.add_typer(inquiries, name="inquiries")
-jobs = typer.Typer(
-    help="Work off long jobs until stopped; or list, ask for and stop them.", invoke_without_command=True
-)
-app.add_typer(jobs, name="jobs")
-
-
-class CommandError(Exception):
-    """A command that could not be done; the message is one line that says why and what to do."""
+app.add_typer(operators.inquiries, name="inquiries")
+app.add_typer(operators.jobs, name="jobs")
+app.command("import")(importing.command)
 
 
 @app.command()
@@ -82,41 +74,6 @@ def index(
     _run(_status() if status else _index())
 
 
-@app.command("import")
-def import_(
-    source: Annotated[str, typer.Argument(help="A data set; --list names them.")] = "",
-    path: Annotated[Path | None, typer.Argument(help="Its file or folder.")] = None,
-    mapping: Annotated[
-        Path | None, typer.Option(help="For `table`: a TOML file that says what the columns are.")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Count what would change, and store nothing.")
-    ] = False,
-    report: Annotated[
-        Path | None,
-        typer.Option(help="Write each row that was skipped to this file, one JSON object a line."),
-    ] = None,
-    listed: Annotated[
-        bool, typer.Option("--list", help="Tell which data sets there are and what each takes.")
-    ] = False,
-) -> None:
-    """Bring a data set into the catalog; doing it again changes nothing."""
-    from data.sources import SOURCES
-
-    if listed:
-        for each in SOURCES.values():
-            typer.echo(f"{each.name:<16} {each.takes}")
-        return
-    if source not in SOURCES:
-        raise typer.BadParameter(f"choose one of {', '.join(SOURCES)}", param_hint="SOURCE")
-    if path is None:
-        raise typer.BadParameter(f"name {SOURCES[source].takes}", param_hint="PATH")
-    if SOURCES[source].wants_mapping != (mapping is not None):
-        why = "is needed for this source" if mapping is None else "goes with the source `table` only"
-        raise typer.BadParameter(why, param_hint="--mapping")
-    _run(_operate("import_source", source, path, mapping, dry_run, report))
-
-
 @app.command()
 def doctor() -> None:
     """Check every part, and print what is missing and the command that mends it."""
@@ -159,77 +116,9 @@ def evaluate_coverage(
             typer.echo("\n".join(counted.lines()))
 
 
-@inquiries.callback()
-def inquiries_open(context: typer.Context) -> None:
-    """Read and answer what people ask the operators; alone, list what waits for an answer."""
-    if context.invoked_subcommand is None:
-        _run(_operate("open_inquiries"))
-
-
-@inquiries.command("answer")
-def inquiries_answer(
-    number: Annotated[int, typer.Argument(min=1, help="The inquiry's number.")],
-    text: Annotated[str, typer.Argument(help="What whoever asked is told.")],
-) -> None:
-    """Answer an inquiry; the bot sends it where it was asked."""
-    _run(_operate("answer", number, text))
-
-
-@jobs.callback()
-def jobs_work(context: typer.Context) -> None:
-    """Work off the jobs that wait, and those to come, until stopped; what is not done is done by the next."""
-    if context.invoked_subcommand is None:
-        _run(_jobs())
-
-
-@jobs.command("list")
-def jobs_list() -> None:
-    """Tell how the jobs stand that were asked for last."""
-    _run(_operate("recent_jobs"))
-
-
-@jobs.command("ask")
-def jobs_ask(kind: Annotated[str, typer.Argument(help="index or enrich")]) -> None:
-    """Have a job done by whoever works off jobs."""
-    from handlers.jobs import KINDS
-
-    if kind not in KINDS:
-        raise typer.BadParameter(f"choose one of {', '.join(KINDS)}", param_hint="KIND")
-    _run(_operate("ask_for_job", kind))
-
-
-@jobs.command("stop")
-def jobs_stop(number: Annotated[int, typer.Argument(min=1, help="The job's number.")]) -> None:
-    """Stop a job; what was in use before stays in use."""
-    _run(_operate("stop_job", number))
-
-
 def main() -> None:
     """The console script."""
     app()
-
-
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    from data.sources.files import SourceError
-    from engine.errors import EngineError
-    from storage.database import StorageError
-
-    try:
-        asyncio.run(work)
-    except (CommandError, configuration.SettingsError, EngineError, SourceError, StorageError) as error:
-        typer.echo(error, err=True)
-        raise typer.Exit(1) from None
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read the output has gone: there is nobody to tell
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-
-
-def _settings() -> configuration.Settings:
-    loaded = configuration.load()
-    logging.basicConfig(level=loaded.log_level, format="%(levelname)s %(name)s: %(message)s")
-    return loaded
 
 
 async def _chat(script: Path | None, as_json: bool) -> None:
@@ -343,45 +232,6 @@ async def _index() -> None:
         with index_progress(phrases("en")) as move:
             version = await jobs.build_index(running.database, running.index, running.embedder, move)
         typer.echo(f"Index version {version} with {await running.index.count()} items is active.")
-
-
-async def _operate(name: str, *arguments: Any) -> None:
-    """Print what a function of `bot.operate` tells: a line, or several."""
-    from bot import operate
-
-    try:
-        told = getattr(operate, name)(_settings(), *arguments)
-        if isinstance(told, AsyncIterator):
-            async for line in told:
-                typer.echo(line)
-        else:
-            typer.echo(await told)
-    except operate.OperatorError as error:
-        raise CommandError(str(error)) from None
-
-
-async def _jobs() -> None:
-    from bot import works
-    from bot.app import parts
-    from data.phrases import phrases
-    from handlers.jobs import line
-    from storage.jobs import Job
-
-    async with parts(_settings()) as running:
-
-        async def tell(job: Job) -> None:
-            typer.echo(line(job, phrases("en")))
-            await works.tell(running.database, job)
-
-        runner = running.runner(tell=tell)
-        stop = asyncio.Event()
-        for sign in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-        work = asyncio.create_task(runner.run())
-        typer.echo("Waiting for jobs. Ctrl-C stops; what is not done is taken up by the next.", err=True)
-        await asyncio.wait({work, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
-        await runner.close(grace=0)
-        await work
 
 
 async def _status() -> None:

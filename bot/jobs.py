@@ -5,24 +5,27 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-import itertools
 import logging
 import re
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from data.item import BadRow, Interaction, Item
+from data.item import BadRow, Interaction, Item, Mark, QuestionPair
 from data.sources import Rows, catalog
+from data.sources.files import SourceError
 from engine import feelings
 from engine.document import embedded_text
 from engine.embedder import Embedder, Vectors, cache_key, shipped_vectors
 from engine.errors import EngineError
 from engine.index import FORMAT, Index
-from storage import interactions, items
+from storage import imports, interactions, items, passages
 from storage.database import Database
 
 logger = logging.getLogger(__name__)
@@ -36,6 +39,7 @@ IMPORTED_AT_ONCE = 1_000
 _PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|\d[\d,.]*|(?<=: ).+$")
 """What in a reason is of one row only: reasons are counted without it."""
 
+R = TypeVar("R")
 Progress = Callable[[str, int, int], None]
 """Hears the stage (a key of the phrases), how much of it is done, and of how much."""
 
@@ -67,7 +71,8 @@ async def load_catalog(database: Database) -> list[BadRow]:
 
 @dataclass(slots=True)
 class Imported:
-    """What an import did, in rows of the data set; `stubs` are items of which no card can be made."""
+    """What an import did, in rows of the data set; `stubs` are items of which no card can be made, `pairs` questions
+    that were not known."""
 
     read: int = 0
     added: int = 0
@@ -75,6 +80,8 @@ class Imported:
     same: int = 0
     stubs: int = 0
     interactions: int = 0
+    questions: int = 0
+    pairs: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
 
 
@@ -83,43 +90,93 @@ async def import_rows(
     origin: str,
     rows: Rows,
     *,
+    query: str | None = None,
     write: bool = True,
     skipped: Callable[[BadRow], None] = lambda row: None,
     progress: Callable[[int], None] = lambda read: None,
 ) -> Imported:
     """Store what a reader yields, a transaction a batch: what a kill cuts off is done by importing again.
 
-    Without `write` nothing is stored and all is counted. `skipped` hears of each row that was no item,
-    `progress` how many rows were read.
+    Of a web API the `query` is told (an empty one too): a Mark ends a batch and is stored with it, the next import
+    goes on there, and one that came to its end is forgotten. Without `write` nothing is stored and all is counted.
+    `skipped` hears of each row that was no item, `progress` how many rows were read.
 
     Raises:
-        SourceError: the data set cannot be read; what came before it is stored.
+        SourceError: the data set cannot be read, or no further; what came before is stored.
     """
     done = Imported()
-    while batch := await asyncio.to_thread(list, itertools.islice(rows, IMPORTED_AT_ONCE)):
-        found = [row for row in batch if isinstance(row, Item)]
-        rated = [row for row in batch if isinstance(row, Interaction)]
-        for row in batch:
-            if isinstance(row, BadRow):
+    over = threading.Event()
+    try:
+        more = True
+        while more:
+            batch = await asyncio.to_thread(_batch, rows, over)
+            more = batch.more
+            for row in batch.of(BadRow):
                 done.skipped[_PARTICULAR.sub("…", row.why)] += 1
                 skipped(row)
-        if write:
+            if batch.rows or batch.cursor is not None:
+                async with database.writing() if write else database.reading() as connection:
+                    await _store(connection, origin, batch, done, write)
+                    if write and query is not None and batch.cursor is not None:
+                        await imports.reach(connection, origin, query, batch.cursor)
+            progress(done.read)
+            if batch.error is not None:
+                raise batch.error
+        if write and query is not None:
             async with database.writing() as connection:
-                counts = await items.upsert(connection, [_stored(item, origin) for item in found])
-                await interactions.keep(connection, [_done(row, origin) for row in rated])
-        else:
-            async with database.reading() as connection:
-                counts = await items.upsert(
-                    connection, [_stored(item, origin) for item in found], write=False
-                )
-        done.read += len(batch)
-        done.added += counts.added
-        done.changed += counts.changed
-        done.same += counts.same
-        done.stubs += sum(not item.showable for item in found)
-        done.interactions += len(rated)
-        progress(done.read)
+                await imports.finish(connection, origin, query)
+    finally:
+        over.set()
     return done
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Rows to be stored together; behind them a mark, an error, or the end (`more` is whether there is more)."""
+
+    rows: list[Item | Interaction | QuestionPair | BadRow] = field(default_factory=list)
+    cursor: str | None = None
+    error: SourceError | None = None
+    more: bool = True
+
+    def of(self, kind: type[R]) -> list[R]:
+        """The rows of a kind."""
+        return [row for row in self.rows if isinstance(row, kind)]
+
+
+def _batch(rows: Rows, over: threading.Event) -> _Batch:
+    """The next rows, in a thread; it gives up when nobody waits for it any more."""
+    batch = _Batch()
+    try:
+        for row in rows:
+            if isinstance(row, Mark):
+                batch.cursor = row.cursor
+                return batch
+            batch.rows.append(row)
+            if len(batch.rows) == IMPORTED_AT_ONCE or over.is_set():
+                return batch
+    except SourceError as error:
+        batch.error = error
+    batch.more = False
+    return batch
+
+
+async def _store(
+    connection: AsyncConnection, origin: str, batch: _Batch, done: Imported, write: bool
+) -> None:
+    found, rated, asked = batch.of(Item), batch.of(Interaction), batch.of(QuestionPair)
+    counts = await items.upsert(connection, [_stored(item, origin) for item in found], write)
+    if write:
+        await interactions.keep(connection, [_done(row, origin) for row in rated])
+    pairs = [passages.Pair(row.title, row.context, row.question, row.answer, row.start) for row in asked]
+    done.pairs += await passages.keep(connection, origin, pairs, write)
+    done.read += len(batch.rows)
+    done.added += counts.added
+    done.changed += counts.changed
+    done.same += counts.same
+    done.stubs += sum(not item.showable for item in found)
+    done.interactions += len(rated)
+    done.questions += len(asked)
 
 
 def _done(row: Interaction, origin: str) -> interactions.Row:

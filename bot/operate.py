@@ -6,24 +6,27 @@ Opens the database only: a running bot is not disturbed, and sends what is poste
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
+
+from pydantic import SecretStr
 
 from bot import jobs
 from bot.progress import counting
 from bot.settings import Settings
 from data.item import BadRow
 from data.phrases import phrases
-from data.sources import SOURCES
+from data.sources import Source
 from handlers.admin import answered
 from handlers.inquiry import LONGEST, plain
 from handlers.jobs import line
-from storage import inquiries, mail, sessions
+from storage import imports, inquiries, mail, sessions
 from storage import jobs as stored_jobs
 from storage.database import Database
 
@@ -81,16 +84,29 @@ async def answer(settings: Settings, number: int, text: str) -> str:
     return f"Sent to {inquiry.asker.name or inquiry.asker.platform_id} on {inquiry.platform}."
 
 
+@dataclass(frozen=True, slots=True)
+class Import:
+    """What is to be imported: the data set at `path`, or what its web API says to `query` where there is no path."""
+
+    source: Source
+    path: Path | None = None
+    query: str = ""
+    mapping: Path | None = None
+
+
 async def import_source(
-    settings: Settings, source: str, path: Path, mapping: Path | None, dry_run: bool, report: Path | None
+    settings: Settings, wanted: Import, dry_run: bool, report: Path | None
 ) -> AsyncIterator[str]:
     """Import a data set and tell in lines what that did; skipped rows go to the file `report`, one JSON a line.
 
     Raises:
         OperatorError: the report cannot be written.
-        SourceError: the data set cannot be read.
+        SourceError: the data set cannot be read, or the service refuses or fails; what came before is stored.
     """
+    source, query = wanted.source, None if wanted.path else wanted.query
+    stopped = threading.Event()
     with ExitStack() as stack:
+        stack.callback(stopped.set)  # whoever interrupts an import does not wait for its thread to wake up
         try:
             out = stack.enter_context(report.open("w", encoding="utf-8")) if report else None
         except OSError as error:
@@ -100,17 +116,44 @@ async def import_source(
             if out is not None:
                 out.write(json.dumps(asdict(row), ensure_ascii=False) + "\n")
 
-        progress = stack.enter_context(counting(source))
+        progress = stack.enter_context(counting(source.name))
         async with _opened(settings) as database:
-            rows = SOURCES[source].read(path, mapping)
+            if wanted.path:
+                rows = source.read(wanted.path, wanted.mapping)
+            else:
+                async with database.reading() as connection:
+                    cursor = await imports.cursor(connection, source.name, wanted.query)
+                if cursor is not None:
+                    yield f"{source.name}: going on where the last import stopped."
+                rows = source.ask(_key(settings, source), wanted.query, cursor or "", stopped.wait)
             done = await jobs.import_rows(
-                database, source, rows, write=not dry_run, skipped=skipped, progress=progress
+                database,
+                source.name,
+                rows,
+                query=query,
+                write=not dry_run,
+                skipped=skipped,
+                progress=progress,
             )
-    yield (
-        f"{source}: {done.read:,} rows read; items {'that would be ' if dry_run else ''}added {done.added:,}, "
-        f"changed {done.changed:,}, same {done.same:,}; ratings {done.interactions:,}; "
-        f"skipped {done.skipped.total():,}."
-    )
+    for told in _told(source, done, dry_run):
+        yield told
+
+
+def _key(settings: Settings, source: Source) -> str:
+    secret: SecretStr | None = getattr(settings, source.service.setting)
+    return secret.get_secret_value() if secret else ""
+
+
+def _told(source: Source, done: jobs.Imported, dry_run: bool) -> Iterator[str]:
+    would = "that would be " if dry_run else ""
+    if done.questions:
+        what = f"pairs {would}added {done.pairs:,}, same {done.questions - done.pairs:,}"
+    else:
+        what = (
+            f"items {would}added {done.added:,}, changed {done.changed:,}, same {done.same:,}; "
+            f"ratings {done.interactions:,}"
+        )
+    yield f"{source.name}: {done.read:,} rows read; {what}; skipped {done.skipped.total():,}."
     for why, count in done.skipped.most_common():
         yield f"{count:>8,}  {why}"
     if done.stubs:

@@ -36,6 +36,13 @@ class Settings(BaseSettings):
     """Operators as (platform, id); written `telegram:123,discord:456`."""
     timezone: str = "Asia/Seoul"
     """IANA name; tells what "this year" and "today" are."""
+    aladin_key: SecretStr | None = None
+    """Keys of the web APIs that `oneulmwo import` asks; each names the page that gives one where it is missing."""
+    nl_key: SecretStr | None = None
+    tmdb_key: SecretStr | None = None
+    kmdb_key: SecretStr | None = None
+    kofic_key: SecretStr | None = None
+    data_go_kr_key: SecretStr | None = None
     turns_per_minute: Annotated[int, Field(ge=0)] = 30
     """Turns of one person that are handled a minute; 0 is any number. It holds for the terminal and for
     scripts only where it is set."""

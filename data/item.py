@@ -167,3 +167,21 @@ class BadRow:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Stands between rows: everything before it is complete, and its reader begins there again when given `cursor`."""
+
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionPair:
+    """A question, and its answer as it stands in the context from character `start` (from 0) on."""
+
+    context: str
+    question: str
+    answer: str
+    start: int
+    title: str

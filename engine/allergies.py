@@ -196,15 +196,14 @@ def holds_any(item: Item, avoid: Sequence[str]) -> bool:
     if not item.ingredients:
         return True
     others = read("allergens").get("other", {})
+    every = "\n".join(item.ingredients).lower()
     for name in avoid:
         entry = others.get(name, {"words": [name]})
-        spared = entry.get("not", ())
-        for ingredient in item.ingredients:
-            left = ingredient.lower()
-            for word in spared:
-                left = left.replace(word, "")
-            if any(word.lower() in left for word in entry["words"]):
-                return True
+        left = every
+        for word in entry.get("not", ()):
+            left = left.replace(word, "")
+        if any(word.lower() in left for word in entry["words"]):
+            return True
     return False
 
 

@@ -46,6 +46,8 @@ JITTER, OPEN_JITTER = 0.008, 0.2
 """Seeded noise: next to none for a clear request, enough to vary for one that says nothing."""
 VARIETY: Final = 0.4
 """What likeness to an earlier pick costs (maximal marginal relevance, Carbonell and Goldstein, SIGIR 1998)."""
+TWIN_FROM, TWIN, SAME_MAKER = 0.85, 0.4, 0.15
+"""From which cosine on two picks are too much alike, and what that, and the same maker, takes from a score."""
 ALIKE_FROM, ALIKE_TO = 0.8, 0.93
 """Cosines of this embedder between two items of the catalog: hardly alike, and very much so."""
 AFFINITY_ITEMS: Final = 30
@@ -193,26 +195,36 @@ def choose(ranked: Sequence[Ranked], count: int, seed: int, explore: bool = Fals
     With `explore` the last place sometimes goes to another item nearly as good; `propensity` tells how
     likely each pick was to stand where it stands.
     """
-    left, chosen = list(ranked), list[Ranked]()
-    while left and len(chosen) < count:
-        values = [(r.score - VARIETY * _likeness(r, chosen), r) for r in left]
-        values.sort(key=lambda pair: -pair[0])
-        best = values[0]
-        pick = best[1]
+    if not ranked:
+        return []
+    scores = np.array([each.score for each in ranked])
+    vectors = np.stack([each.candidate.vector for each in ranked])
+    nearest, akin = np.full(len(ranked), -1.0), np.zeros(len(ranked))  # to what was chosen already
+    chosen: list[Ranked] = []
+    while len(chosen) < min(count, len(ranked)):
+        likeness = np.clip((nearest - TWIN_FROM) / (1 - TWIN_FROM), 0.0, 1.0) * TWIN + SAME_MAKER * akin
+        values = scores - VARIETY * likeness
+        order = np.argsort(-values, kind="stable")
+        place = order[0]
+        pick = ranked[place]
         if explore and len(chosen) == count - 1 and count > 1:
             others = [
-                r
-                for value, r in values[1:6]
-                if best[0] - value <= EXPLORE_WITHIN and r.wish_share >= pick.wish_share
+                at
+                for at in order[1:6]
+                if values[place] - values[at] <= EXPLORE_WITHIN and ranked[at].wish_share >= pick.wish_share
             ]
             if others:
                 draw = random.Random(f"explore{seed}")  # noqa: S311
                 pick.propensity = 1 - EXPLORE
                 if draw.random() < EXPLORE:
-                    pick = draw.choice(others)
+                    place = draw.choice(others)
+                    pick = ranked[place]
                     pick.propensity = EXPLORE / len(others)
         chosen.append(pick)
-        left.remove(pick)
+        scores[place] = -np.inf
+        nearest = np.maximum(nearest, vectors @ vectors[place])
+        makers = set(pick.item.creators)
+        akin = np.maximum(akin, [not makers.isdisjoint(each.item.creators) for each in ranked])
     return chosen
 
 
@@ -282,12 +294,3 @@ def _places(shown: Sequence[str]) -> dict[str, int]:
         places.setdefault(item, since.get(domain, 0))
         since[domain] = since.get(domain, 0) + 1
     return places
-
-
-def _likeness(one: Ranked, chosen: Sequence[Ranked]) -> float:
-    """0 to 1: how much alike a candidate is to what was chosen already; the same creator counts too."""
-    if not chosen:
-        return 0.0
-    cosine = max(float(np.dot(one.candidate.vector, other.candidate.vector)) for other in chosen)
-    same = any(set(one.item.creators) & set(other.item.creators) for other in chosen)
-    return min(1.0, max(0.0, (cosine - 0.85) / 0.15)) * 0.4 + (0.15 if same else 0.0)

@@ -204,6 +204,34 @@ interactions = Table(
     Column("extra", Json, nullable=False),
 )
 
+imports = Table(
+    "imports",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("query", Text, primary_key=True),
+    Column("cursor", Text, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+passages = Table(
+    "passages",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("origin", Text, nullable=False, index=True),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+)
+
+questions = Table(
+    "questions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("passage_id", Text, ForeignKey("passages.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("text", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("start", Integer, nullable=False),
+)
+
 item_redirects = Table(
     "item_redirects",
     metadata,

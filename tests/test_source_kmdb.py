@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.item import BadRow, Item
-from data.sources import kmdb
+from data.sources import films, kmdb
 from data.sources.files import SourceError
 from data.sources.films import lexicon
 from data.sources.kmdb import read
@@ -103,7 +103,7 @@ def test_every_genre_rating_and_country_of_the_real_files_is_known() -> None:
             if key == '"nation"':
                 assert set(parts) <= lexicon()["countries"].keys()
             if key == '"rating"' and parts and "[" not in value:
-                assert kmdb._age(parts[0]) is not None
+                assert films.age(parts[0]) is not None
 
 
 # Copies with every quirk.

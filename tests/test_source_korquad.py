@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.item import BadRow
+from data.item import BadRow, QuestionPair
 from data.sources.files import SourceError
-from data.sources.korquad import QuestionPair, read
+from data.sources.korquad import read
 from tests.shared import shared_data
 
 CONTEXT = "1989년 2월 15일 여의도 농민 폭력 시위를 주도한 혐의로 지명수배되었다."

@@ -16,7 +16,7 @@ from data.sources.files import EXCERPT, table
 
 SOURCE: Final = "books-aladin"
 COLUMNS: Final = ("a_isbn", "introduction", "item_id", "title", "author", "isbn", "categories", "page")
-_PAGE: Final = "https://www.aladin.co.kr/shop/wproduct.aspx?ISBN="
+PAGE: Final = "https://www.aladin.co.kr/shop/wproduct.aspx?ISBN="
 
 
 def read(path: Path) -> Iterator[Item | BadRow]:
@@ -65,7 +65,7 @@ def _item(file: str, line: int, code: str, row: dict[str, str]) -> Item | BadRow
         summary=prose.summary(prose.plain(row["introduction"])),
         external_ids=numbers,
         source=SOURCE,
-        url=f"{_PAGE}{code.upper()}",
+        url=f"{PAGE}{code.upper()}",
     )
 
 

@@ -34,6 +34,22 @@ def genres(table: str, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(genre for genre in MOVIE_GENRES if genre in ours)
 
 
+def merged(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+    """The genres of both, each once."""
+    return first + tuple(genre for genre in second if genre not in first)
+
+
+def age(rating: str) -> int | None:
+    """The strictest of the Korean ratings of a film that was rated more than once, between bars; None where none is
+    known."""
+    known: dict[str, int] = lexicon()["ages"]
+    ages = [
+        next((age for words, age in known.items() if one.strip().startswith(words)), None)
+        for one in rating.split("|")
+    ]
+    return max((age for age in ages if age is not None), default=None)
+
+
 def distinct(names: Iterable[str], *, but: Iterable[str | None] = ()) -> tuple[str, ...]:
     """The names that are not blank, each once, without those of `but`; capitals and blanks make no difference."""
     seen = {_bare(name) for name in but if name} | {""}

@@ -6,7 +6,6 @@ Knows no network: whoever fetches answers saves them.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,16 +14,14 @@ from typing import Any, Final
 from data.item import BadRow, Item
 from data.sources import films, prose
 from data.sources.files import EXCERPT, SourceError, checked, text
+from data.sources.records import mended, salvaged
 
 SOURCE: Final = "KMDb"
 LARGEST: Final = 64 << 20
 """Bytes of a file at most: an answer holds 500 films, some 5 MB, and is held in memory as text."""
 _ALIASES: Final = 8
-_DECODER: Final = json.JSONDecoder(strict=False, parse_constant=lambda _: None)
-_STRAY_COMMA: Final = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")|,(?=\s*[\]}])', re.DOTALL)
-_RECORDS: Final = re.compile(r'"Result"\s*:\s*\[')
-_RECORD: Final = re.compile(r'\{\s*"(?:DOCID|title)"\s*:')
-_BETWEEN: Final = re.compile(r"[\s,]*")
+_RESULT: Final = re.compile(r'"Result"\s*:\s*\[')
+RECORD: Final = re.compile(r'\{\s*"(?:DOCID|title)"\s*:')
 _MARK: Final = re.compile(r"!H[SE]")
 _HANJA: Final = re.compile(r"\s*\([\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\s]+\)$")
 _BRACKETS: Final = re.compile(r"\s*\(([^()]*)\)$")
@@ -43,14 +40,13 @@ def read(path: Path) -> Iterator[Item | BadRow]:
     if checked(path).stat().st_size > LARGEST:
         raise SourceError(f"{path} has over {LARGEST >> 20} MiB; save fewer films in a file.")
     with text(path) as file:
-        # Blanked, not cut out: positions stay, and so do line numbers.
-        content = _STRAY_COMMA.sub(lambda found: found[1] or " ", file.read())
+        content = mended(file.read())
     seen: dict[str, int] = {}
     line, counted = 1, 0
-    for at, record, why in _records(path, content):
+    for at, record, why in salvaged(content, _lists(path, content), RECORD):
         line, counted = line + content.count("\n", counted, at), at
         excerpt = " ".join(content[at : at + EXCERPT].split())
-        made = _film(path.name, line, excerpt, record) if not why else BadRow(path.name, line, why, excerpt)
+        made = film(path.name, line, excerpt, record) if not why else BadRow(path.name, line, why, excerpt)
         if isinstance(made, Item):
             if made.id in seen:
                 made = BadRow(path.name, line, f"{made.id} stands on line {seen[made.id]} already", excerpt)
@@ -59,45 +55,21 @@ def read(path: Path) -> Iterator[Item | BadRow]:
         yield made
 
 
-def _records(path: Path, content: str) -> Iterator[tuple[int, Any, str]]:
-    """Where each record begins, the record, and what is wrong with it."""
+def _lists(path: Path, content: str) -> list[int]:
+    """Where the lists of films begin: the one that the file is, or each Result."""
     begin = re.search(r"[\[{]", content)
     if begin is None:
         raise SourceError(f"{path} holds neither an object nor a list; is it an answer of KMDb?")
-    lists = (
-        [begin.end()]
-        if begin[0] == "["
-        else [found.end() for found in _RECORDS.finditer(content, begin.start())]
-    )
+    if begin[0] == "[":
+        return [begin.end()]
+    lists = [found.end() for found in _RESULT.finditer(content, begin.start())]
     if not lists:
         raise SourceError(f"{path} is no answer of KMDb: it has no Result.")
-    at = 0
-    for first in lists:
-        if first < at:
-            continue
-        at = _after(content, first)
-        while at < len(content) and content[at] != "]":
-            begun = at
-            try:
-                record, at = _DECODER.raw_decode(content, at)
-            except (ValueError, RecursionError) as error:
-                yield begun, None, f"no JSON: {getattr(error, 'msg', 'too deep, or too long a number')}"
-                following = _RECORD.search(content, begun + 1)
-                at = following.start() if following else len(content)
-            else:
-                yield begun, record, "" if isinstance(record, dict) else "no record"
-            at = _after(content, at)
-        if at >= len(content):
-            yield len(content), None, "the list does not end; is the file cut off?"
+    return lists
 
 
-def _after(content: str, at: int) -> int:
-    """Where the next thing behind blanks and commas begins."""
-    found = _BETWEEN.match(content, at)
-    return found.end() if found else at
-
-
-def _film(file: str, line: int, excerpt: str, record: dict[str, Any]) -> Item | BadRow:
+def film(file: str, line: int, excerpt: str, record: dict[str, Any]) -> Item | BadRow:
+    """The film of a record, or why it is none. `excerpt` is how the record begins."""
     full = _text(record.get("title"))
     title = _HANJA.sub("", full) or full
     if not title:
@@ -122,7 +94,7 @@ def _film(file: str, line: int, excerpt: str, record: dict[str, Any]) -> Item | 
         year=int(year[0]) if year else None,
         country=next(filter(None, map(films.lexicon()["countries"].get, _parts(record.get("nation")))), None),
         genres=films.genres("kmdb", kinds),
-        age=_age(_text(record.get("rating"))),
+        age=films.age(_text(record.get("rating"))),
         length=int(minutes[0]) or None if minutes else None,
         summary=next(filter(None, (prose.summary(said) for language, said in plots if language == "한국어")), None),
         summary_en=next(filter(None, (prose.summary(said) for language, said in plots if language == "영어")), None),
@@ -182,16 +154,6 @@ def _other_titles(record: dict[str, Any], title: str) -> Iterator[str]:
             yield _english(part)[0] or part
         elif part.replace(" ", "") != pressed:
             yield from (one for one in part.split(",") if one.replace(" ", "") not in pressed)
-
-
-def _age(rating: str) -> int | None:
-    """The strictest of the ratings of a film that was rated more than once."""
-    known: dict[str, int] = films.lexicon()["ages"]
-    ages = [
-        next((age for words, age in known.items() if one.strip().startswith(words)), None)
-        for one in rating.split("|")
-    ]
-    return max((age for age in ages if age is not None), default=None)
 
 
 def _made(title: str, year: str, directors: tuple[str, ...]) -> str:

@@ -6,25 +6,13 @@ Knows nothing of what the pairs are for. The texts stay as they are: an answer i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.item import BadRow
+from data.item import BadRow, QuestionPair
 from data.sources.files import EXCERPT
 from data.sources.records import records
 from data.sources.rows import damaged
-
-
-@dataclass(frozen=True, slots=True)
-class QuestionPair:
-    """A question, and its answer as it stands in the context from character `start` (from 0) on."""
-
-    context: str
-    question: str
-    answer: str
-    start: int
-    title: str
 
 
 def read(path: Path) -> Iterator[QuestionPair | BadRow]:

@@ -188,10 +188,10 @@ def _film(
         people=actors,
         year=_year(fields["release_date"]),
         country=code if isinstance(code, str) and re.fullmatch("[A-Z]{2}", code) else None,
-        genres=_merged(films.genres("tmdb", kinds), films.genres("tmdb_keywords", words)),
+        genres=films.merged(films.genres("tmdb", kinds), films.genres("tmdb_keywords", words)),
         age=19 if fields["adult"].strip().lower() == "true" else None,
         length=minutes if minutes and minutes <= 20_000 else None,
-        summary_en=_description(fields["overview"], words),
+        summary_en=description(fields["overview"], words),
         external_ids=ids,
         cover=f"https://image.tmdb.org/t/p/w500{poster}" if poster and poster.startswith("/") else None,
         source=SOURCE,
@@ -199,7 +199,7 @@ def _film(
     )  # fmt: skip
 
 
-def _description(overview: str, words: tuple[str, ...]) -> str | None:
+def description(overview: str, words: tuple[str, ...]) -> str | None:
     """What happens, in whole sentences, and what it is about, in the room of one summary."""
     said = "" if overview.strip().lower() in _NO_OVERVIEW else _text(overview) or ""
     named: list[str] = []
@@ -209,10 +209,6 @@ def _description(overview: str, words: tuple[str, ...]) -> str | None:
     about = f"Keywords: {', '.join(named)}." if named else ""
     told = prose.summary(said, prose.SUMMARY - (len(about) + 1 if about else 0))
     return " ".join(filter(None, (told, about))) or None
-
-
-def _merged(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
-    return first + tuple(genre for genre in second if genre not in first)
 
 
 def _held(names: tuple[str, ...]) -> tuple[str, ...]:

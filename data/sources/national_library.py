@@ -11,6 +11,7 @@ import html
 import json
 import re
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Final, TextIO
 from xml.etree import ElementTree
@@ -47,6 +48,8 @@ _LONGEST: Final = 1 << 20
 """Characters of a record."""
 
 Fields = dict[str, str]
+Fault = tuple[str, str]
+"""Why a record is none, and how it begins."""
 
 
 def read(path: Path) -> Iterator[Item | BadRow]:
@@ -60,9 +63,7 @@ def read(path: Path) -> Iterator[Item | BadRow]:
     with text(path, "utf-8-sig", "cp949") as file:
         for line, found in _records(path, file):
             none = False
-            entry = (
-                BadRow(path.name, line, *found) if isinstance(found, tuple) else _item(path.name, line, found)
-            )
+            entry = picked(path.name, line, found)
             if isinstance(entry, Item):
                 first = lines.setdefault(entry.id, line)
                 if first != line:
@@ -72,7 +73,15 @@ def read(path: Path) -> Iterator[Item | BadRow]:
         raise SourceError(f"{path} holds no record; is it the answer of saseoApi.do?")
 
 
-def _item(file: str, line: int, found: Fields) -> Item | BadRow:
+def answered(text: str) -> list[Fields | Fault]:
+    """The records of one answer of the API, in order."""
+    return [found for _, found in _from_xml(StringIO(text), "")]
+
+
+def picked(file: str, line: int, found: Fields | Fault) -> Item | BadRow:
+    """The book of a record, or why it is none."""
+    if isinstance(found, tuple):
+        return BadRow(file, line, *found)
     fields = {
         name: next((found[one] for one in names if found.get(one)), "") for name, names in FIELDS.items()
     }
@@ -108,7 +117,7 @@ def _proper(title: str) -> str:
     return proper or title
 
 
-def _records(path: Path, file: TextIO) -> Iterator[tuple[int, Fields | tuple[str, str]]]:
+def _records(path: Path, file: TextIO) -> Iterator[tuple[int, Fields | Fault]]:
     """Each record with its line; for one that is none why, and how it begins."""
     start = file.read(_BLOCK)
     kind = start.lstrip()[:1]
@@ -120,7 +129,7 @@ def _records(path: Path, file: TextIO) -> Iterator[tuple[int, Fields | tuple[str
         raise SourceError(f"{path} is neither XML nor JSON; give an answer of saseoApi.do.")
 
 
-def _from_xml(file: TextIO, buffer: str) -> Iterator[tuple[int, Fields | tuple[str, str]]]:
+def _from_xml(file: TextIO, buffer: str) -> Iterator[tuple[int, Fields | Fault]]:
     line = 1
     more = True
     while more:
@@ -169,7 +178,7 @@ def _inner(child: ElementTree.Element) -> str:
     return html.escape(child.text or "", quote=False) + tags
 
 
-def _from_json(file: TextIO, buffer: str) -> Iterator[tuple[int, Fields | tuple[str, str]]]:
+def _from_json(file: TextIO, buffer: str) -> Iterator[tuple[int, Fields | Fault]]:
     """The objects of a list, or one a line."""
     decoder = json.JSONDecoder()
     line, at, more = 1, 0, True

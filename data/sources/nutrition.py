@@ -10,7 +10,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -36,7 +36,7 @@ PASSED_OVER: Final = (
 _ENCODINGS: Final = ("utf-8-sig", "cp949")
 _MINISTRY: Final = ("식품코드", "DB군", "식품명", "식품상세분류", "에너지(kcal)")
 _SMALL: Final = ("id", "food_name", "calorie")
-_CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}")
+CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}")
 _LARGEST: Final = 5000
 
 Row = dict[str, Any]
@@ -83,9 +83,9 @@ def read(path: Path) -> Iterator[Item | BadRow]:
                 first.setdefault(group, (line, title))
                 continue
             code = _needed(cells, "id" if small else "식품코드")
-            if not _CODE.fullmatch(code):
+            if not CODE.fullmatch(code):
                 raise ValueError(f"{code[:40]!r} is no code; is the row shifted?")  # noqa: TRY301
-            kcal = _energy(cells["calorie" if small else "에너지(kcal)"])
+            kcal = energy(cells["calorie" if small else "에너지(kcal)"])
             kind = None if small else plain(cells["식품상세분류"])
             if code.lower() in codes:
                 raise ValueError(f"code {code} stands twice")  # noqa: TRY301 (told like what helpers raise)
@@ -100,23 +100,34 @@ def read(path: Path) -> Iterator[Item | BadRow]:
     if not found and not passed:
         raise SourceError(f"{path} holds no row that could be read; is it the ministry's table?")
     for title, dish in found.items():
-        yield _item(path.name, title, dish, "table" if small else "mfds")
+        yield dish_of(
+            path.name, dish.line, title, dish.kind, dish.codes, dish.kcal, "table" if small else "mfds"
+        )
     for group, count in passed.items():
         line, title = first[group]
         yield BadRow(path.name, line, f"passed over: {count} of {group}, no dishes", title)
 
 
-def _item(file: str, title: str, dish: _Dish, source: str) -> Item | BadRow:
+def dish_of(
+    file: str,
+    line: int,
+    title: str,
+    kind: str | None,
+    codes: Sequence[str],
+    kcal: Sequence[float],
+    source: str,
+) -> Item | BadRow:
+    """The dish of a name, kind, codes and measured energies of a serving, or why it is none."""
     return made(
         file,
-        dish.line,
+        line,
         {
-            "id": f"food:{source}-{dish.codes[0].lower()}",
+            "id": f"food:{source}-{codes[0].lower()}",
             "domain": "food",
             "title": title,
-            "kcal": round(median(dish.kcal)) or None if dish.kcal else None,
-            **dishes.told(title, dish.kind),
-            "external_ids": {source: ",".join(dish.codes)},
+            "kcal": round(median(kcal)) or None if kcal else None,
+            **dishes.told(title, kind),
+            "external_ids": {source: ",".join(codes)},
             "source": source,
         },
     )
@@ -129,7 +140,7 @@ def _needed(cells: Row, column: str) -> str:
     return value
 
 
-def _energy(cell: object) -> float | None:
+def energy(cell: object) -> float | None:
     """Kilocalories; None for 0, which stands for "not measured".
 
     Raises:

@@ -1,4 +1,5 @@
-"""The elements of a JSON list of any length, one by one: memory holds one element and a block, never the file.
+"""The elements of a JSON list of any length, one by one: memory holds one element and a block, never the file; and of
+lists in a text that is held anyway, in which a broken element does not cost the ones behind it.
 
 Knows no data set. NaN, which some writers leave behind and JSON has not, comes as a float.
 """
@@ -7,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from data.item import BadRow
 from data.sources.files import EXCERPT, SourceError, text
@@ -20,6 +21,9 @@ _LARGEST: Final = 1 << 24
 """Characters of one element; what is longer counts as broken."""
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _DECODER: Final = json.JSONDecoder()
+_LENIENT: Final = json.JSONDecoder(strict=False, parse_constant=lambda _: None)
+_BETWEEN: Final = re.compile(r"[\s,]*")
+_STRAY_COMMA: Final = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")|,(?=\s*[\]}])', re.DOTALL)
 
 
 def records(path: Path, under: str) -> Iterator[tuple[int, object] | BadRow]:
@@ -78,3 +82,42 @@ def _element(window: str, at: int) -> tuple[object, int, bool]:
     if (mark := window[end]) not in ",]":
         raise ValueError(f"{mark!r} where a comma should be")
     return value, end + 1, mark == "]"
+
+
+def mended(content: str) -> str:
+    """The text without commas before closing brackets. They are blanked, not cut out: positions stay, and so do lines."""
+    return _STRAY_COMMA.sub(lambda found: found[1] or " ", content)
+
+
+def salvaged(
+    content: str, lists: Iterable[int], begins: re.Pattern[str]
+) -> Iterator[tuple[int, dict[str, Any], str]]:
+    """Where each element of the lists that open just before these places begins, the object, and what is wrong with
+    it: behind one that is broken it goes on with what looks like the begin of the next."""
+    at = 0
+    for first in lists:
+        if first < at:
+            continue
+        at = _after(content, first)
+        while at < len(content) and content[at] != "]":
+            begun = at
+            try:
+                record, at = _LENIENT.raw_decode(content, at)
+            except (ValueError, RecursionError) as error:
+                yield begun, {}, f"no JSON: {getattr(error, 'msg', 'too deep, or too long a number')}"
+                following = begins.search(content, begun + 1)
+                at = following.start() if following else len(content)
+            else:
+                if isinstance(record, dict):
+                    yield begun, record, ""
+                else:
+                    yield begun, {}, "no record"
+            at = _after(content, at)
+        if at >= len(content):
+            yield len(content), {}, "the list does not end; is the file cut off?"
+
+
+def _after(content: str, at: int) -> int:
+    """Where the next thing behind blanks and commas begins."""
+    found = _BETWEEN.match(content, at)
+    return found.end() if found else at

@@ -1,0 +1,53 @@
+"""What all commands have in common: how one runs, what it reads first, and how it says in a line what went wrong.
+
+Knows no command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+import typer
+
+from bot import settings as configuration
+
+
+class CommandError(Exception):
+    """A command that could not be done; the message is one line that says why and what to do."""
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run a command to its end; one that cannot be done says why on stderr and exits with 1.
+
+    Raises:
+        typer.Exit: it could not be done, or was interrupted.
+    """
+    from data.sources.files import SourceError
+    from engine.errors import EngineError
+    from storage.database import StorageError
+
+    try:
+        asyncio.run(work)
+    except (CommandError, configuration.SettingsError, EngineError, SourceError, StorageError) as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(1) from None
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read the output has gone: there is nobody to tell
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def settings() -> configuration.Settings:
+    """The settings, with logging as they say.
+
+    Raises:
+        SettingsError: one of them cannot be.
+    """
+    loaded = configuration.load()
+    logging.basicConfig(level=loaded.log_level, format="%(levelname)s %(name)s: %(message)s")
+    return loaded
