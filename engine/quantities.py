@@ -12,6 +12,9 @@ from engine.lexicon import read
 MAX_COUNT = 10
 """Most picks in one answer; who asks for more gets these and a button for more."""
 
+LONG = 150
+"""Minutes from which on "a film of three hours" asks for a long one, not for at most that."""
+
 _WORDS: dict[str, int] = {
     word: int(number) for number, words in read("dialogue")["numbers"].items() for word in words
 }
@@ -24,7 +27,7 @@ _COUNTING = (
     + ")"
 )
 """Things are counted in native numerals; 이 작품 means this one, not two."""
-_MOST = r"(?:이하|이내|이하로|미만|안에|안으로|안쪽|안 ?넘|넘지 ?않|아래|까지|내로|안 ?걸|정도|쯤|짜리|면 ?되|으로 ?되|컷|at most|max\\b|or less|or under|or shorter|tops)"
+_MOST = r"(?:이하|이내|이하로|미만|안에|안으로|안쪽|안 ?넘|안 ?되는|못 ?되는|넘지 ?않|아래|까지|내로|안 ?걸|정도|쯤|짜리|이?면 ?(?:되|돼|끝|완성|충분)|만에|으로 ?되|컷|at most|max\\b|or less|or under|or shorter|tops)"
 _LEAST = r"(?:이상|넘는|넘어|넘게|초과|or more|at least|or longer)"
 
 
@@ -89,6 +92,18 @@ def _candidates(
     ):
         year = int(match[1] or match[2])
         yield "years", match, Range(year, year)
+    for match in re.finditer(
+        r"(?<!\d)(\d{1,2}) ?세기(?: ?(이후|이전|부터|까지))?|\b(\d{1,2})(?:st|nd|rd|th)[- ]century\b", text
+    ):
+        last = int(match[1] or match[3]) * 100
+        yield "years", match, _sided(last - 99, last, match[2])
+    if domain is Domain.MOVIE:
+        for match in re.finditer(
+            r"흑백|무성 ?영화|\bblack[- ]and[- ]white\b|\bsilent (?:film|movie)s?\b", text
+        ):
+            yield "years", match, Range(None, 1965)
+        for match in re.finditer(r"고전|클래식(?! ?음악)|\bclassic (?:film|movie)s?\b", text):
+            yield "years", match, Range(None, 1979)
     for match in re.finditer(r"(?<!\d)(\d{2}|19\d\d|20\d\d) ?년생", text):
         year = int(match[1])
         year += 0 if year > 99 else 2000 if year <= this_year % 100 else 1900
@@ -108,7 +123,8 @@ def _candidates(
         if match[4] is None and "hour" not in match[0]:
             continue
         minutes = number(match[1]) * 60 + (30 if match[2] == "반" else number(match[3]) if match[3] else 0)
-        yield "length", match, _bounded(minutes, match[4])
+        whole = match[4] == "짜리" and minutes >= LONG
+        yield "length", match, Range(minutes - 30, minutes + 30) if whole else _bounded(minutes, match[4])
     for match in re.finditer(rf"(?<![\d만])({_NUMBER}) ?(?:분|min(?:ute)?s?)(?: ?({_MOST}|{_LEAST}))", text):
         yield "length", match, _bounded(number(match[1]), match[2])
     for match in re.finditer(

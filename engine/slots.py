@@ -18,6 +18,8 @@ from engine.topic import is_cast
 
 OF_MANY_COUNTRIES: Final = {"western", "southeast_asian"}
 """Cuisines that a country tells more than: Italian is western, and not French."""
+OF_TITLES: Final = ("ingredients", "country", "cuisine")
+"""Fields whose words say nothing of their own inside a title."""
 FOOD_ONLY: Final = ("cuisine", "meals", "served", "soupy", "diet", "body", "price", "spicy", "kcal")
 _RESEMBLED: Final = re.compile(
     r"^\s*(?:이?랑|하고|과|와)?\s*(?:비슷|같은|처럼|느낌|닮)|"
@@ -46,8 +48,8 @@ def fill(
     spoken = [(name.start, name.end) for name in named if name.name.kind == "title"]
     for match in matches:
         field = match.field
-        if field == "ingredients" and any(low <= match.start and match.end <= high for low, high in spoken):
-            continue  # the 김치 of 김치찌개 is no wish of its own
+        if field in OF_TITLES and any(low <= match.start and match.end <= high for low, high in spoken):
+            continue  # the 김치 of 김치찌개 is no wish of its own, nor the country of 베트남 쌀국수
         if field.startswith("genres."):
             if domain is Domain.FOOD or (domain is not None and field != f"genres.{domain}"):
                 continue
@@ -85,11 +87,14 @@ def fill(
     if set(wanted["spicy"]) & {"2", "3"} and (set(wanted["spicy"]) & {"0", "1"} or unwanted["spicy"]):
         conflicts.append("spicy")
     creators, people, titles, items, ingredients, like = ([""][:0] for _ in range(6))
+    unknown = ""
     for name in named:
         out = (name.start, name.end) in negated
         match name.name.kind:
             case "creator" if is_cast(name, named, text):
                 pass
+            case "creator" | "person" if not out and _elsewhere(name, named, domain):
+                unknown = name.name.value  # it would be a rule that nothing keeps
             case "creator":
                 (unwanted["creators"] if out else creators).append(name.name.value)
             case "person":
@@ -159,6 +164,7 @@ def fill(
         else None,
         conflicts=tuple(dict.fromkeys(conflicts)),
         unchecked=tuple(wanted["unchecked"]),
+        unknown=unknown,
         splurge=bool(wanted["splurge"]),
         age=min(ages) if ages and not unwanted["age"] else None,
         diet=tuple(wanted["diet"]),
@@ -177,6 +183,12 @@ def fill(
         ),
         count=(quantity["count"].high or DEFAULT_COUNT) if "count" in quantity else DEFAULT_COUNT,
     )
+
+
+def _elsewhere(name: NameMatch, named: Sequence[NameMatch], domain: Domain | None) -> bool:
+    """Whether a name is borne in other domains only than the one that is asked for."""
+    borne = {other.name.domain for other in named if other.start == name.start}
+    return domain is not None and domain not in borne
 
 
 def _turned(quantity: Quantity) -> Range | None:

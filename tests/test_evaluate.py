@@ -131,7 +131,7 @@ async def test_the_example_requests_are_answered_without_a_broken_rule(
     assert report.relevant >= 0.9
 
 
-@pytest.mark.parametrize("name", ["requests.jsonl", "requests_companion.jsonl"])
+@pytest.mark.parametrize("name", ["requests.jsonl", "requests_companion.jsonl", "requests_catalog.jsonl"])
 async def test_the_requests_of_our_own_keep_every_must(
     recommender: Recommender, catalog_items: tuple[Item, ...], name: str
 ) -> None:
