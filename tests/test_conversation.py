@@ -201,7 +201,7 @@ async def test_the_button_for_more_works_like_the_words(someone: People) -> None
 
 async def test_nothing_is_made_up_and_a_rule_can_be_dropped(someone: People) -> None:
     person = someone()
-    answer = await person.says("500쪽 넘는 시집")
+    answer = await person.says("900쪽 넘는 시집")
     assert not answer.cards
     genre = KO.say("rule.genres")
     assert genre in answer.text
@@ -210,7 +210,7 @@ async def test_nothing_is_made_up_and_a_rule_can_be_dropped(someone: People) -> 
     for item in await items_of(person, freed.ids):
         assert item.domain is Domain.BOOK
         assert item.length is not None
-        assert item.length >= 500
+        assert item.length >= 900
 
 
 async def test_fewer_than_asked_is_said(someone: People) -> None:
