@@ -27,7 +27,7 @@ from sqlalchemy import (
     true,
 )
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """The newest revision under `migrations/versions`."""
 
 
@@ -191,6 +191,24 @@ items = Table(
     Column("hash", Text, nullable=False),
     Column("updated_at", Double, nullable=False),
     Column("shown", Boolean, nullable=False, server_default=true()),
+)
+
+enriched = Table(
+    "enriched",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("shown", Boolean, nullable=False),
+)
+
+inferred = Table(
+    "inferred",
+    metadata,
+    Column("item_id", Text, primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("confidence", Double, nullable=False),
 )
 
 interactions = Table(
