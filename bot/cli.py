@@ -113,6 +113,15 @@ def import_(
 
 
 @app.command()
+def enrich() -> None:
+    """Join imported items that are the same work, and infer from their texts what their sources left out.
+
+    Doing it again changes nothing; what was cut off goes on.
+    """
+    _run(_enrich())
+
+
+@app.command()
 def doctor() -> None:
     """Check every part, and print what is missing and the command that mends it."""
     from bot.doctor import examine
@@ -302,6 +311,13 @@ async def _import(source: str, path: Path, mapping: Path | None, dry_run: bool, 
             typer.echo(line)
     except operate.OperatorError as error:
         raise CommandError(str(error)) from None
+
+
+async def _enrich() -> None:
+    from bot import operate
+
+    async for line in operate.enrich(_settings()):
+        typer.echo(line)
 
 
 async def _status() -> None:

@@ -17,7 +17,7 @@ _NONE: Final = re.compile(r"^(?:Keywords: |https?://)")
 """How what is no sentence begins: lists that readers put behind a description."""
 
 
-def first(text: str | None) -> str | None:
+def opening(text: str | None) -> str | None:
     """The first sentence that stands by itself; None where there is none, or where it is too long for a card.
 
     What breaks off ("…하는데...") is no sentence; one that is very short takes the next one with it.

@@ -103,7 +103,9 @@ async def get(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, str]
         moved = {row.old_id: row.new_id for row in moved_rows}
         now_at = {asked: moved.get(asked, asked) for asked in chunk}
         rows = await connection.execute(
-            select(items.c.id, _BODY.label("body")).select_from(_READ).where(items.c.id.in_(set(now_at.values())))
+            select(items.c.id, _BODY.label("body"))
+            .select_from(_READ)
+            .where(items.c.id.in_(set(now_at.values())))
         )
         found = {row.id: row.body for row in rows}
         bodies.update({asked: found[item_id] for asked, item_id in now_at.items() if item_id in found})
