@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.jobs import SHIPPED, Progress, silent, vectors_of
+from bot.jobs import SHIPPED, Progress, load_catalog, silent, vectors_of
 from data.item import Item
 from engine.embedder import Embedder
 from engine.enrichment import Enricher, described, missing
@@ -41,6 +41,7 @@ async def enrich(database: Database, embedder: Embedder, progress: Progress = si
         EngineError: nothing was fitted for this embedder.
     """
     enricher = await Enricher.opened(embedder)
+    await load_catalog(database)  # what is imported is to be joined to it
     done = Enriched()
     entries: list[Entry] = []
     async with database.reading() as connection:
