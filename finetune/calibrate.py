@@ -103,6 +103,7 @@ def measured(given: Examples) -> list[str]:
     for field in dict.fromkeys(name.partition(".")[0] for name in given.values):
         mine = [place for place, name in enumerate(given.values) if name.startswith(f"{field}.")]
         truth = given.truth[:, mine]
+        all_of_it = max(truth.sum(), 1)
         most = 1 if field == "immersion" else enrichment.MOST
         for way, table in zip(ways, chances, strict=True):
             taken = _taken(table[:, mine], most)
@@ -112,10 +113,10 @@ def measured(given: Examples) -> list[str]:
             right, mean = truth[taken], table[:, mine][taken]
             lines.append(
                 f"{given.kind:<6}{field:<11}{way:<14}taken {many:>5}  precision {right.mean() if many else 0:.3f}  "
-                f"recall {right.sum() / truth.sum():.3f}  items with one {taken.any(1).mean():.2f}  "
+                f"recall {right.sum() / all_of_it:.3f}  items with one {taken.any(1).mean():.2f}  "
                 f"confidence {mean.mean() if many else 0:.3f}  "
                 f"baseline precision {truth.ravel()[usual].mean() if many else 0:.3f}  "
-                f"recall {truth.ravel()[usual].sum() / truth.sum():.3f}"
+                f"recall {truth.ravel()[usual].sum() / all_of_it:.3f}"
             )
     return lines
 

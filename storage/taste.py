@@ -21,9 +21,7 @@ _EVENTS: Final = (
         taste_events.c.position,
         taste_events.c.at,
     )
-    .select_from(
-        taste_events.outerjoin(item_redirects, item_redirects.c.old_id == taste_events.c.item_id)
-    )
+    .select_from(taste_events.outerjoin(item_redirects, item_redirects.c.old_id == taste_events.c.item_id))
     .where(taste_events.c.user_id == bindparam("user_id"))
     .order_by(taste_events.c.at, taste_events.c.id)
 )

