@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from bot import jobs
 from bot.cli import app
 from bot.enrich import enrich
-from data.item import Allergen, Item
+from data.item import Allergen, Domain, Item
 from data.sentence import opening, reads
 from data.sources import SOURCES, catalog
 from engine import enrichment
@@ -73,7 +73,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def film(name: str, summary: str | None, **told: Any) -> Item:
-    return Item(id=f"movie:{name}", domain="movie", title=name, summary=summary, **told)
+    return Item(id=f"movie:{name}", domain=Domain.MOVIE, title=name, summary=summary, **told)
 
 
 def thriller(**told: Any) -> Item:
@@ -155,8 +155,8 @@ def test_the_lexicon_holds_the_vocabulary_and_weights_are_of_it() -> None:
         assert list(weights.names[: len(names)]) == names
         assert weights.table.shape == (1 + len(weights.names), len(names))
     domains = {"story": "movie", "food": "food"}
-    for kind, domain in domains.items():
-        for field, table in read("enrichment")[kind].items():
+    for family, domain in domains.items():
+        for field, table in read("enrichment")[family].items():
             Item.model_validate(
                 {"id": f"{domain}:x", "domain": domain, "title": "x"}
                 | {field: list(table) if field != "immersion" else next(iter(table))}
@@ -305,7 +305,11 @@ async def test_an_imported_item_is_joined_to_the_catalog_s(database: Database) -
     await brought(
         database,
         Item(
-            id="movie:tmdb-496243", domain="movie", title="기생충", year=2019, external_ids={"tmdb": "496243"}
+            id="movie:tmdb-496243",
+            domain=Domain.MOVIE,
+            title="기생충",
+            year=2019,
+            external_ids={"tmdb": "496243"},
         ),
     )
     done = await enrich(database, Counting())

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.item import Item
+from data.item import Domain, Item
 from engine.joining import entry, joined, merged
 
 
 def item(item_id: str, title: str, **told: Any) -> Item:
-    return Item(id=item_id, domain=item_id.partition(":")[0], title=title, **told)
+    return Item(id=item_id, domain=Domain(item_id.partition(":")[0]), title=title, **told)
 
 
 def groups(*items: Item, shipped: tuple[str, ...] = ()) -> dict[str, list[str]]:
@@ -151,7 +151,7 @@ def test_a_recipe_is_taken_whole_or_not_at_all() -> None:
 
 
 TITLES = st.sampled_from(["기생충", "기생충 2", "Emma", "EMMA!", "토지 1권", "토지 2권"])
-MOVIES = st.builds(
+MOVIES: st.SearchStrategy[dict[str, Any]] = st.builds(
     dict,
     title=TITLES,
     year=st.sampled_from([None, 1996, 1997, 2019]),
