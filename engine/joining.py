@@ -23,9 +23,9 @@ _OF_EDITIONS: Final = ("isbn13", "mfds")
 """Of which one work has several: having others is no sign of being another."""
 _BRACKET: Final = re.compile(r"\s*[(\[]([^()\[\]]*)[)\]]")
 _VOLUME: Final = re.compile(
-    r"^(?!(?:19|20)\d\d$).*\d|^(?:상|중|하|전|후|완|[ivx]+)$|권|부$|편$|vol|part", re.I
+    r"^(?!(?:19|20)\d\d$).*\d|^(?:상|중|하|전|후|완|외|[ivx]+)$|만화|권|부$|편$|vol|part", re.I
 )
-"""What a bracket holds when it tells a volume, so that it stays; a year is none."""
+"""What a bracket holds when it tells a volume, a collection or a comic, so that it stays; a year tells none."""
 _YEARS: Final = 1
 _RECIPE: Final = ("ingredients", "allergens", "diet")
 """Facts of one recipe: they come from one source or not at all."""
@@ -50,13 +50,17 @@ class Entry:
 def entry(item: Item, shipped: bool) -> Entry:
     """What is compared of an item; the shipped catalog's stand before others, then those that tell more."""
     filled = sum(value not in (None, (), {}) for _, value in item)
-    named = (item.title,) if item.domain is Domain.FOOD else (item.title, item.title_en or "", *item.aliases)
+    # Dishes have brackets that tell them apart, 우동(일식) and 우동(중식), and aliases that many share.
+    if item.domain is Domain.FOOD:
+        titles = {_plain(item.title)}
+    else:
+        titles = {_title(name) for name in (item.title, item.title_en or "", *item.aliases)}
     return Entry(
         item.id,
         str(item.domain),
         (0 if shipped else 1, -filled, item.id),
         frozenset(_numbers(item)),
-        frozenset(filter(None, map(_title, named))),
+        frozenset(titles - {""}),
         tuple(filter(None, map(_plain, item.creators))),
         item.year,
     )

@@ -77,6 +77,8 @@ def test_a_dish_has_many_codes_and_any_of_them_joins() -> None:
     table = item("food:mfds-d000385", "김치 찌개", kcal=243, external_ids={"mfds": "D000385,D018478"})
     named = item("food:mafra-7", "김치찌개", external_ids={"mafra": "7"})
     other = item("food:mafra-8", "김치찌개라면", external_ids={"mafra": "8"})
+    japanese, chinese = item("food:j", "우동(일식)"), item("food:c", "우동(중식)")
+    assert groups(japanese, chinese) == {}
     assert groups(stew, table, named, other, shipped=(stew.id,)) == {stew.id: [table.id, named.id]}
     assert merged([stew, table]).external_ids == {"mfds": "D000385,D018478"}
 
