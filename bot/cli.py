@@ -75,6 +75,15 @@ def index(
 
 
 @app.command()
+def enrich() -> None:
+    """Join imported items that are the same work, and infer from their texts what their sources left out.
+
+    Doing it again changes nothing; what was cut off goes on.
+    """
+    _run(_enrich())
+
+
+@app.command()
 def doctor() -> None:
     """Check every part, and print what is missing and the command that mends it."""
     from bot.doctor import examine
@@ -215,6 +224,13 @@ async def _index() -> None:
         with index_progress(phrases("en")) as move:
             version = await jobs.build_index(running.database, running.index, running.embedder, move)
         typer.echo(f"Index version {version} with {await running.index.count()} items is active.")
+
+
+async def _enrich() -> None:
+    from bot import operate
+
+    async for line in operate.enrich(_settings()):
+        typer.echo(line)
 
 
 async def _status() -> None:

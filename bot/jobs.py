@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from data.item import BadRow, Interaction, Item, Mark, QuestionPair
 from data.sources import Rows, catalog
 from data.sources.files import SourceError
-from engine import feelings
+from engine import enrichment, feelings
 from engine.document import embedded_text
 from engine.embedder import Embedder, Vectors, cache_key, shipped_vectors
 from engine.errors import EngineError
@@ -223,7 +223,7 @@ async def build_index(
     """
     fingerprint = await items_hash(database, embedder)
     every = await all_items(database)
-    vectors = await _vectors(database, every, embedder, progress)
+    vectors = await vectors_of(database, [embedded_text(item) for item in every], embedder, progress)
     async with database.writing() as connection:
         started = await items.start_index(
             connection, embedder=embedder.name, items_hash=fingerprint, rows=len(every)
@@ -255,11 +255,10 @@ async def build_index(
     return started.version
 
 
-async def _vectors(
-    database: Database, every: Sequence[Item], embedder: Embedder, progress: Progress
+async def vectors_of(
+    database: Database, texts: Sequence[str], embedder: Embedder, progress: Progress = silent
 ) -> Vectors:
-    """The vectors of items, shape (n, dimensions): shipped, remembered, or made now and remembered."""
-    texts = [embedded_text(item) for item in every]
+    """The vectors of texts, shape (n, dimensions): shipped, remembered, or made now and remembered."""
     keys = [cache_key(embedder.name, text) for text in texts]
     async with database.reading() as connection:
         remembered = await items.vectors(connection, keys)
@@ -285,9 +284,10 @@ async def _vectors(
 
 
 async def ship_vectors(embedder: Embedder) -> tuple[bytes, int]:
-    """The archive of the vectors to ship, keys and float16, and how many it holds: items and feelings."""
+    """The archive of the vectors to ship, keys and float16, and how many it holds: items and the lexicon's sentences."""
     texts = [embedded_text(row) for row in catalog.shipped() if isinstance(row, Item)]
     texts += [sentence for _, sentence in feelings.examples()]
+    texts += enrichment.examples()
     vectors = await embedder.passages(texts)
     buffer = io.BytesIO()
     keys = np.array([cache_key(embedder.name, text) for text in texts])

@@ -1,4 +1,4 @@
-"""What an operator does at the machine rather than in a chat: importing data sets, answering inquiries, jobs.
+"""What an operator does at the machine rather than in a chat: importing and enriching data sets, inquiries, jobs.
 
 Opens the database only: a running bot is not disturbed, and sends what is posted here when it next wakes.
 """
@@ -17,12 +17,14 @@ from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
+from bot import enrich as enrichment
 from bot import jobs
-from bot.progress import counting
+from bot.progress import counting, index_progress
 from bot.settings import Settings
 from data.item import BadRow
 from data.phrases import phrases
 from data.sources import Source
+from engine.embedder import embedder
 from handlers.admin import answered
 from handlers.inquiry import LONGEST, plain
 from handlers.jobs import line
@@ -157,8 +159,25 @@ def _told(source: Source, done: jobs.Imported, dry_run: bool) -> Iterator[str]:
     for why, count in done.skipped.most_common():
         yield f"{count:>8,}  {why}"
     if done.stubs:
-        yield f"{done.stubs:,} items lack what a card needs: they are kept to learn from, and not shown."
-    if not dry_run and done.added + done.changed and done.stubs < done.added + done.changed + done.same:
+        yield f"{done.stubs:,} items lack what a card needs: they are kept to learn from, and not shown as they are."
+    if not dry_run and done.added + done.changed:
+        yield "Run `oneulmwo enrich` to join them to what is known and infer what they lack, then `oneulmwo index`."
+
+
+async def enrich(settings: Settings) -> AsyncIterator[str]:
+    """Join and enrich what was imported, and tell in lines what that did.
+
+    Raises:
+        EngineError: nothing was fitted for the embedder.
+    """
+    async with _opened(settings) as database:
+        with index_progress(phrases("en")) as move:
+            done = await enrichment.enrich(database, embedder(settings.embedder), move)
+    yield (
+        f"{done.items:,} items looked at; {done.joined:,} are part of another, of {done.inferred:,} something was "
+        f"inferred, {done.shown:,} can be shown by it; {done.changed:,} changed."
+    )
+    if done.changed:
         yield "Run `oneulmwo index` to have the new items found."
 
 

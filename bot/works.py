@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from bot import jobs
+from bot.enrich import enrich
 from bot.runner import Told, Work
 from data.phrases import phrases
 from data.sources.files import SourceError
@@ -30,7 +32,10 @@ def of(app: App) -> dict[str, Work]:
         version = await jobs.build_index(app.database, app.index, app.embedder, told)
         return {"version": version, "items": await app.index.count()}
 
-    return {"index": index}
+    async def complete(payload: Mapping[str, Any], told: Told) -> Mapping[str, Any]:
+        return asdict(await enrich(app.database, app.embedder, told))
+
+    return {"index": index, "enrich": complete}
 
 
 async def tell(database: Database, job: Job) -> None:

@@ -1,6 +1,7 @@
 """The items, the truth about them, and what is derived from them elsewhere: index versions and vectors.
 
-An item's body is opaque text here, JSON of an Item.
+An item's body is opaque text here, JSON of an Item. What a source said stays as it came; where `enriched.py` holds
+an item that was joined or enriched, that is what is read here.
 """
 
 from __future__ import annotations
@@ -11,14 +12,20 @@ from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Literal
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import StorageError, chunks, upsert_rows
-from storage.schema import indexes, item_redirects, items, meta
+from storage.schema import enriched, indexes, inferred, item_redirects, items, meta
 from storage.schema import vectors as vector_table
 
 _ACTIVE_INDEX = "active_index"
+_READ = items.outerjoin(enriched, enriched.c.id == items.c.id)
+_BODY = func.coalesce(enriched.c.body, items.c.body)
+_SHOWN = and_(
+    func.coalesce(enriched.c.shown, items.c.shown), items.c.id.not_in(select(item_redirects.c.old_id))
+)
+"""What was joined into another item is shown as that one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,10 @@ class Row:
 
 
 async def upsert(connection: AsyncConnection, new: Iterable[Row], write: bool = True) -> Counts:
-    """Write items; those that are the same already are left alone. Without `write` only count."""
+    """Write items; those that are the same already are left alone. Without `write` only count.
+
+    What was made of those that change is forgotten: until they are enriched again they are what the source says.
+    """
     added = changed = same = 0
     for chunk in chunks(new):
         rows = {row.id: (row, _digest(row.body)) for row in chunk}
@@ -77,6 +87,8 @@ async def upsert(connection: AsyncConnection, new: Iterable[Row], write: bool = 
         written = [
             {**asdict(row), "hash": digest, "updated_at": now} for row, digest in fresh.values() if write
         ]
+        if stale := fresh.keys() & known.keys() if write else ():
+            await _forget_enriched(connection, stale)
         await upsert_rows(connection, items, written)
     return Counts(added, changed, same)
 
@@ -91,7 +103,9 @@ async def get(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, str]
         moved = {row.old_id: row.new_id for row in moved_rows}
         now_at = {asked: moved.get(asked, asked) for asked in chunk}
         rows = await connection.execute(
-            select(items.c.id, items.c.body).where(items.c.id.in_(set(now_at.values())))
+            select(items.c.id, _BODY.label("body"))
+            .select_from(_READ)
+            .where(items.c.id.in_(set(now_at.values())))
         )
         found = {row.id: row.body for row in rows}
         bodies.update({asked: found[item_id] for asked, item_id in now_at.items() if item_id in found})
@@ -100,14 +114,18 @@ async def get(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, str]
 
 async def shown_bodies(connection: AsyncConnection) -> AsyncIterator[str]:
     """The body of every item that can be shown, in order of id, without holding them all."""
-    async with connection.stream(select(items.c.body).where(items.c.shown).order_by(items.c.id)) as rows:
+    shown = select(_BODY.label("body")).select_from(_READ).where(_SHOWN).order_by(items.c.id)
+    async with connection.stream(shown) as rows:
         async for row in rows:
             yield row.body
 
 
 async def shown_hashes(connection: AsyncConnection) -> list[str]:
     """A digest of each of these, in the same order: what is to be searched has changed when they have."""
-    return list(await connection.scalars(select(items.c.hash).where(items.c.shown).order_by(items.c.id)))
+    digest = func.coalesce(enriched.c.hash, items.c.hash)
+    return list(
+        await connection.scalars(select(digest).select_from(_READ).where(_SHOWN).order_by(items.c.id))
+    )
 
 
 async def count(connection: AsyncConnection) -> int:
@@ -121,9 +139,16 @@ async def origin_ids(connection: AsyncConnection, origin: str) -> set[str]:
 
 
 async def remove(connection: AsyncConnection, ids: Iterable[str]) -> int:
-    """Forget items; how many there were. What people did with them stays."""
+    """Forget items; how many there were. What people did with them stays, and what was joined into them is itself
+    again."""
     gone = 0
     for chunk in chunks(ids):
+        await _forget_enriched(connection, chunk)
+        await connection.execute(
+            delete(item_redirects).where(
+                or_(item_redirects.c.old_id.in_(chunk), item_redirects.c.new_id.in_(chunk))
+            )
+        )
         gone += (await connection.execute(delete(items).where(items.c.id.in_(chunk)))).rowcount
     return gone
 
@@ -231,6 +256,15 @@ async def vectors(connection: AsyncConnection, keys: Iterable[str]) -> dict[str,
 async def keep_vectors(connection: AsyncConnection, new: Mapping[str, bytes]) -> None:
     for chunk in chunks(new.items()):
         await upsert_rows(connection, vector_table, [{"key": key, "vector": vector} for key, vector in chunk])
+
+
+async def _forget_enriched(connection: AsyncConnection, ids: Iterable[str]) -> None:
+    """Forget what was made of these, and of those that they were joined into."""
+    joined = await connection.scalars(
+        select(item_redirects.c.new_id).where(item_redirects.c.old_id.in_(changed := list(ids)))
+    )
+    for table, column in ((enriched, enriched.c.id), (inferred, inferred.c.item_id)):
+        await connection.execute(delete(table).where(column.in_({*changed, *joined})))
 
 
 def _digest(body: str) -> str:
