@@ -56,6 +56,26 @@ class NameMatch:
     sure: bool
 
 
+class Gathering:
+    """The names of a catalog as they are read off its items, some at a time."""
+
+    def __init__(self) -> None:
+        self._bearers: dict[tuple[str, Kind, str, Domain, bool], list[str]] = defaultdict(list)
+
+    def add(self, items: Iterable[Item]) -> None:
+        for item in items:
+            for spelling, kind, value, sure in _spellings(item):
+                key = squeeze(normalize(spelling))[0][:MAX_NAME]
+                if key:
+                    self._bearers[key, kind, value, item.domain, sure].append(item.id)
+
+    def rows(self) -> Iterator[tuple[str, Name]]:
+        """Each name by its squeezed spelling: what `Names` takes, and what is stored."""
+        for (key, kind, value, domain, sure), ids in self._bearers.items():
+            if sure or (key, kind, value, domain, True) not in self._bearers:
+                yield key, Name(kind, value, domain, tuple(dict.fromkeys(ids)), sure)
+
+
 class Names:
     """Every name of a catalog by its squeezed spelling."""
 
@@ -68,23 +88,13 @@ class Names:
     @classmethod
     def of(cls, items: Iterable[Item]) -> Names:
         """The dictionary of these items."""
-        bearers: dict[tuple[str, Kind, str, Domain, bool], list[str]] = defaultdict(list)
-        for item in items:
-            for spelling, kind, value, sure in _spellings(item):
-                key = squeeze(normalize(spelling))[0][:MAX_NAME]
-                if key:
-                    bearers[key, kind, value, item.domain, sure].append(item.id)
-        return cls(
-            (key, Name(kind, value, domain, tuple(dict.fromkeys(ids)), sure))
-            for (key, kind, value, domain, sure), ids in bearers.items()
-            if sure or (key, kind, value, domain, True) not in bearers
-        )
+        gathered = Gathering()
+        gathered.add(items)
+        return cls(gathered.rows())
 
-    def rows(self) -> Iterator[tuple[str, Name]]:
-        """What `__init__` takes, for storing."""
-        for key, names in self._by_key.items():
-            for name in names:
-                yield key, name
+    def spelt(self, key: str) -> Sequence[Name]:
+        """What bears a name spelt so, squeezed."""
+        return self._by_key.get(key[:MAX_NAME], ())
 
     def find(self, text: str) -> list[NameMatch]:
         """The names said in `text`, longest first, not overlapping; several for one spelling."""

