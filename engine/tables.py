@@ -38,7 +38,7 @@ FORMAT = 4
 """Raised whenever what is indexed of an item changes (rows, texts, names): then an older index is out of date."""
 INDEX_FROM = 256
 """Rows from which scalar indexes pay; below, a scan is faster than reading them (`docs/log.md`)."""
-STEMS_FROM = 20_000
+STEMS_FROM = 2_000
 """Items from which words are searched by stems, not by n-grams, whose lists grow too long (`docs/log.md`)."""
 GRAMS, STEMS = "text", "stems"
 """The column of words: a text cut into n-grams by LanceDB, or terms made here (`engine.document.stems_of`)."""
