@@ -39,6 +39,8 @@ BATCH = 64
 """Texts embedded at once, and stored before the next."""
 PAGE = 2_000
 """Items read, and rows written, at once: what a build holds in memory."""
+SAMPLED = 3
+"""Items of each page that a new version must find before it is searched."""
 _KEPT = "index_kept"
 """The version that was gone back to, and the hash of the items then: it stays for as long as they do."""
 
@@ -111,12 +113,16 @@ async def _write_and_switch(
     stages = ("table", "words", "fields", "names")
     async with database.reading() as connection:  # one state of the items, whoever changes them meanwhile
         hashes = await items.shown_hashes(connection)
+        sample: dict[str, Vectors] = {}
 
         async def batches() -> AsyncIterator[tuple[Sequence[Item], Vectors]]:
             done = 0
             async for bodies in items.shown_pages(connection, PAGE):
                 every, keys, texts = await asyncio.to_thread(_read, bodies, embedder.name)
-                yield every, await _vectors(database, keys, texts, embedder)
+                vectors = await _vectors(database, keys, texts, embedder)
+                for place in range(0, len(every), 1 + len(every) // SAMPLED):
+                    sample[every[place].id] = vectors[place]
+                yield every, vectors
                 done += len(every)
                 progress("table", done, len(hashes))
 
@@ -128,7 +134,7 @@ async def _write_and_switch(
         )
     progress("verify", 0, 1)
     opened = await index.open(version)
-    await opened.check(rows)
+    await opened.check(rows, sample)
 
     async def switch() -> None:
         async with database.writing() as connection:
@@ -280,7 +286,7 @@ async def roll_back(database: Database, index: Index, embedder: Embedder) -> ite
             "set ONEULMWO_EMBEDDER to it to go back."
         )
     opened = await index.open(former.version)
-    await opened.check(former.rows)
+    await opened.check(former.rows, {})
     now = await items_hash(database, embedder)
     async with database.writing() as connection:
         await items.activate_index(connection, former.version)

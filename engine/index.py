@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import OrderedDict
-from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from data.item import Item
 from engine import tables
@@ -26,18 +27,17 @@ if TYPE_CHECKING:
     from lancedb import AsyncConnection, AsyncTable
 
 EXACT_UP_TO = 200_000
-"""Rows up to which all vectors are held in memory and compared (1.5 KB each); above, LanceDB's index searches."""
+"""Rows up to which all are held in memory and compared (3 KB each); above, LanceDB's index searches."""
 HELD = 20_000
-"""Rows kept in memory once read: searches then answer with ids alone, in a third of the time (`docs/log.md`)."""
+"""Items kept once parsed, or read: searches then answer with ids alone (`docs/log.md`)."""
 RULES_HELD = 256
 """Conditions of which is remembered what keeps them: most requests of a day share a few."""
 OVERASKED = 3
 """How many times more are looked for by words than would do if the words knew nothing of the rules."""
-OVERASKED_UP_TO = 4_000
+OVERASKED_UP_TO = 20_000
 """More than that is not looked for so: a rule that few keep is cheaper asked of LanceDB."""
-SAMPLES = 8
-"""Items that must be found in a new version before it is searched."""
 FOUND_WITHIN = 10
+"""An item's own vector must find it among so many before a version is searched."""
 
 Places = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
@@ -150,7 +150,7 @@ class Index:
         try:
             table = await connection.open_table(tables.of_items(version))
             named = await (await connection.open_table(tables.of_names(version))).query().to_arrow()
-            names = await asyncio.to_thread(lambda: Names(tables.named(named)))
+            names = Names(await asyncio.to_thread(tables.StoredNames, named))
             opened = await Version.read(version, table, names, self.dimensions)
             await opened.try_out()
         except (OSError, RuntimeError, ValueError, KeyError) as error:
@@ -203,23 +203,22 @@ async def _whole(step: Awaitable[T]) -> T:
 
 
 class Version:
-    """One version's rows, which never change: those read before are held in memory, and a search brings rows.
+    """One version's rows, which never change, so that what was read once is held in memory.
 
-    Of one with at most `EXACT_UP_TO` rows all vectors are held from the beginning, shape (rows, dimensions),
-    that of `ids[n]` in row n, and so is what keeps the conditions that were asked lately; of a larger one
-    they are None.
+    One with at most `EXACT_UP_TO` rows is held whole: `vectors` has shape (rows, dimensions), that of `ids[n]`
+    in row n, and what keeps the conditions that were asked lately is remembered. Of a larger one they are None.
     """
 
     def __init__(
         self, number: int, table: AsyncTable, names: Names, count: int, words: str,
-        ids: Sequence[str] = (), row_ids: npt.NDArray[np.uint64] | None = None, vectors: Vectors | None = None,
+        held: _Rows | None = None,
     ) -> None:  # fmt: skip
         self.number, self.table, self.names, self.count = number, table, names, count
         self.words = words
-        self.ids = ids
-        self.vectors = vectors
-        self._row_ids = row_ids
-        self._places = {item: place for place, item in enumerate(ids)}
+        self.ids: Sequence[str] = held.ids if held else ()
+        self.vectors = held.vectors if held else None
+        self._rows = held
+        self._places = {item: place for place, item in enumerate(self.ids)}
         self._keeping: OrderedDict[str, Mask] = OrderedDict()
         self._held: OrderedDict[str, Hit] = OrderedDict()
 
@@ -228,18 +227,7 @@ class Version:
         count, words = await table.count_rows(), tables.words_column(await table.schema())
         if count > EXACT_UP_TO:
             return cls(number, table, names, count, words)
-        ids: list[str] = []
-        row_ids = np.empty(count, dtype=np.uint64)
-        vectors = np.empty((count, dimensions), dtype=np.float32)
-        async for batch in await table.query().select(["id", "vector"]).with_row_id().to_batches():
-            part = slice(len(ids), len(ids) + batch.num_rows)
-            vectors[part] = batch.column("vector").flatten().to_numpy().reshape(-1, dimensions)
-            row_ids[part] = batch.column("_rowid").to_numpy()
-            ids += batch.column("id").to_pylist()
-        order = np.argsort(row_ids)
-        if (order[1:] < order[:-1]).any():
-            ids, row_ids, vectors = [ids[n] for n in order], row_ids[order], vectors[order]
-        return cls(number, table, names, count, words, ids, row_ids, vectors)
+        return cls(number, table, names, count, words, await _Rows.read(table, count, dimensions))
 
     async def try_out(self) -> None:
         """Every way of searching once: a broken index often shows in one of them only, and the first is slow."""
@@ -249,8 +237,10 @@ class Version:
             anything = [0.0] * (tables.dimensions_of(await self.table.schema()) - 1) + [1.0]
             await self.table.query().nearest_to(anything).limit(1).to_list()
 
-    async def check(self, rows: int) -> None:
-        """Look whether a new version holds what was written, and finds some of it in each way.
+    async def check(self, rows: int, sample: Mapping[str, Vectors]) -> None:
+        """Look whether a version holds what was written, and finds a sample of it in each way.
+
+        `sample` has vectors by the ids of their items, as they were written.
 
         Raises:
             EngineError: it does not.
@@ -259,31 +249,24 @@ class Version:
             raise EngineError(
                 f"The new index holds {self.count} items instead of {rows}, so the old one stays: run `oneulmwo index` again."
             )
-        sample = self.ids[:: max(1, rows // SAMPLES)] or await self._some_ids()
-        found = await self.get(sample)
-        for item_id in sample:
+        found = await self.get(list(sample))
+        for item_id, vector in sample.items():
             hit = found.get(item_id)
-            if hit is None or not await self._finds(hit):
+            if hit is None or hit.item.id != item_id or not await self._finds(hit.item, vector):
                 raise EngineError(
                     f"The new index does not find {item_id}, so the old one stays: run `oneulmwo index` again."
                 )
 
-    async def _some_ids(self) -> list[str]:
-        rows = await self.table.query().select(["id"]).limit(SAMPLES).to_arrow()
-        ids: list[str] = rows.column("id").to_pylist()
-        return ids
-
-    async def _finds(self, hit: Hit) -> bool:
-        """Whether an item is found by its own vector, or else only what is as near, by its title, and by its name."""
-        near = await self.scope("").nearest(hit.vector, FOUND_WITHIN) if hit.vector.any() else [hit]
-        farthest = min((float(each.vector @ hit.vector) for each in near), default=-1.0)
-        own = float(hit.vector @ hit.vector)
-        by_vector = any(each.item.id == hit.item.id for each in near) or farthest >= own - 1e-4
-        alone = self.scope(f"id = {quoted(hit.item.id)}")
-        title = squeeze(hit.item.title)[0]
-        by_words = len(title) < 2 or bool(await alone.worded(hit.item.title, 1))
-        named = not title or any(hit.item.id in name.items for name in self.names.spelt(title))
-        return by_vector and by_words and named
+    async def _finds(self, item: Item, vector: Vectors) -> bool:
+        """Whether an item is found by its vector, or else only what is as near, by its title, and by its name."""
+        near = await self.scope("").nearest(vector, FOUND_WITHIN)
+        as_near = all(float(hit.vector @ vector) > float(vector @ vector) - 1e-4 for hit in near)
+        by_vector = as_near or any(hit.item.id == item.id for hit in near)
+        title = squeeze(item.title)[0]
+        alone = self.scope(f"id = {quoted(item.id)}")
+        by_words = len(title) < 2 or bool(await alone.worded(item.title, 1))
+        by_name = not title or any(item.id in name.items for name in self.names.spelt(title))
+        return by_vector and by_words and by_name
 
     def scope(self, where: str | Sequence[str], without: Collection[str] = ()) -> Scope:
         """The items that keep a condition of LanceDB's SQL, or several, without those ids: to be searched."""
@@ -325,9 +308,9 @@ class Version:
 
     def places(self, found: Any) -> Places:
         """The rows of an answer of LanceDB's, where all vectors are held."""
-        assert self._row_ids is not None
-        rows: npt.NDArray[np.uint64] = found.column("_rowid").to_numpy()
-        return np.searchsorted(self._row_ids, rows)
+        assert self._rows is not None
+        numbers: npt.NDArray[np.uint64] = found.column("_rowid").to_numpy()
+        return np.searchsorted(self._rows.numbers, numbers)
 
     def places_of(self, ids: Collection[str]) -> Places:
         """The rows of those items that this version holds, in ascending order."""
@@ -342,25 +325,51 @@ class Version:
         return match(tables.asked(text, self.words), self.words)
 
     async def _read(self, ids: Sequence[str]) -> dict[str, Hit]:
-        if self.vectors is None or self._row_ids is None:
-            if not ids:
-                return {}
-            where = f"id IN ({', '.join(map(quoted, ids))})"
-            query = self.table.query().where(where).limit(len(ids))
-            rows = await query.select(["id", "item", "vector"]).to_arrow()
-            flat = rows.column("vector").combine_chunks().flatten().to_numpy()
-            vectors = flat.reshape(len(rows), -1) if len(rows) else flat
-            bodies = zip(rows.column("id").to_pylist(), rows.column("item").to_pylist(), vectors, strict=True)
-            return {item: Hit(Item.model_validate_json(body), vector) for item, body, vector in bodies}
-        places = self.places_of(ids)
-        if not len(places):
+        if not ids:
             return {}
-        row_ids = [int(row) for row in self._row_ids[places]]
-        rows = await self.table.take_row_ids(row_ids).select(["item"]).with_row_id().to_arrow()
-        return {
-            self.ids[place]: Hit(Item.model_validate_json(body), self.vectors[place])
-            for place, body in zip(self.places(rows), rows.column("item").to_pylist(), strict=True)
-        }
+        if (rows := self._rows) is not None:
+            return {
+                rows.ids[place]: Hit(
+                    Item.model_validate_json(rows.bodies[place].as_py()), rows.vectors[place]
+                )
+                for place in self.places_of(ids).tolist()
+            }
+        where = f"id IN ({', '.join(map(quoted, ids))})"
+        found = (
+            await self.table.query().where(where).select(["id", "item", "vector"]).limit(len(ids)).to_arrow()
+        )
+        vectors = found.column("vector").combine_chunks().flatten().to_numpy().reshape(len(found), -1)
+        bodies = zip(found.column("id").to_pylist(), found.column("item").to_pylist(), vectors, strict=True)
+        return {item: Hit(Item.model_validate_json(body), vector) for item, body, vector in bodies}
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """All rows of a version in memory: what stands in row n stands at n, and LanceDB knows it by `numbers[n]`."""
+
+    ids: list[str]
+    bodies: pa.Array
+    vectors: Vectors
+    numbers: npt.NDArray[np.uint64]
+
+    @classmethod
+    async def read(cls, table: AsyncTable, count: int, dimensions: int) -> _Rows:
+        ids: list[str] = []
+        bodies: list[pa.Array] = []
+        vectors = np.empty((count, dimensions), dtype=np.float32)
+        numbers = np.empty(count, dtype=np.uint64)
+        async for batch in await table.query().select(["id", "item", "vector"]).with_row_id().to_batches():
+            part = slice(len(ids), len(ids) + batch.num_rows)
+            vectors[part] = batch.column("vector").flatten().to_numpy().reshape(-1, dimensions)
+            numbers[part] = batch.column("_rowid").to_numpy()
+            ids += batch.column("id").to_pylist()
+            bodies.append(batch.column("item"))
+        texts = pa.chunked_array(bodies, pa.string()).combine_chunks()
+        order = np.argsort(numbers)
+        if (order[1:] < order[:-1]).any():
+            ids, texts = [ids[n] for n in order], texts.take(pa.array(order))
+            vectors, numbers = vectors[order], numbers[order]
+        return cls(ids, texts, vectors, numbers)
 
 
 class Scope:

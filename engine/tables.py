@@ -6,11 +6,10 @@ Knows neither which version is active nor how it is searched (`index.py`).
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import sys
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,26 +106,44 @@ def asked(text: str, words: str) -> str:
 
 
 def name_rows(gathered: Gathering) -> pa.Table:
-    """Names as rows of their table."""
-    rows = list(gathered.rows())
+    """Names as rows of their table, in order of their spelling."""
+    rows = sorted(gathered.rows(), key=lambda row: row[0])
     return pa.table(
         {
             "key": pa.array([key for key, _ in rows], pa.string()),
             "kind": pa.array([name.kind for _, name in rows], pa.string()),
             "value": pa.array([name.value for _, name in rows], pa.string()),
             "domain": pa.array([str(name.domain) for _, name in rows], pa.string()),
-            "items": pa.array([json.dumps(name.items) for _, name in rows], pa.string()),
+            "items": pa.array([name.items for _, name in rows], pa.list_(pa.string())),
             "sure": pa.array([name.sure for _, name in rows], pa.bool_()),
         }
     )
 
 
-def named(rows: pa.Table) -> Iterator[tuple[str, Name]]:
-    """Names out of the rows of their table."""
-    columns = (rows.column(name).to_pylist() for name in ("key", "kind", "value", "domain", "items", "sure"))
-    domains = {str(domain): domain for domain in Domain}
-    for key, kind, value, domain, items, sure in zip(*columns, strict=True):
-        yield key, Name(kind, value, domains[domain], tuple(json.loads(items)), sure)
+class StoredNames(Mapping[str, Sequence[Name]]):
+    """The names of a table by their spelling, each made when it is asked for: most never are."""
+
+    def __init__(self, rows: pa.Table) -> None:
+        keys: list[str] = rows.column("key").to_pylist()
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        self._keys = [keys[row] for row in order]
+        self._first = dict(zip(reversed(self._keys), range(len(keys) - 1, -1, -1), strict=True))
+        self._rows = rows.take(pa.array(order, pa.int64())).combine_chunks()
+
+    def __getitem__(self, key: str) -> Sequence[Name]:
+        start = end = self._first[key]
+        while end < len(self._keys) and self._keys[end] == key:
+            end += 1
+        return [
+            Name(row["kind"], row["value"], Domain(row["domain"]), tuple(row["items"]), row["sure"])
+            for row in self._rows.slice(start, end - start).to_pylist()
+        ]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._first)
+
+    def __len__(self) -> int:
+        return len(self._first)
 
 
 async def index_words(table: AsyncTable, columns: pa.Schema) -> None:

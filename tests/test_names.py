@@ -6,6 +6,7 @@ import pytest
 
 from data.item import Domain, Item
 from engine.names import Gathering, Names
+from engine.tables import StoredNames, name_rows
 
 
 def work(key: str, title: str, **more: object) -> Item:
@@ -103,7 +104,7 @@ def test_only_the_kinds_asked_for_are_near() -> None:
 def test_stored_rows_make_the_same_dictionary() -> None:
     gathered = Gathering()
     gathered.add(ITEMS)
-    again = Names(gathered.rows())
+    again = Names(StoredNames(name_rows(gathered)))
     assert dict(again._by_key) == dict(NAMES._by_key)
     assert again.find("괴물") == NAMES.find("괴물")
 

