@@ -320,7 +320,8 @@ async def _pick_up(database: Database, index: Index) -> None:
     active = await _active(database)
     if active is None:
         return
-    opened = await index.open(active)
+    # in a loop of its own: here each of its many steps would wait for whatever else the loop is busy with
+    opened = await asyncio.to_thread(lambda: asyncio.run(index.open(active)))
     if await _active(database) == active:  # a build here may have switched to a newer one meanwhile
         index.switch(opened)
         logger.info("index version %d is searched from now on", active)
