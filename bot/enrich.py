@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.jobs import SHIPPED, Progress, load_catalog, silent, vectors_of
+from bot.indexing import Progress, silent, vectors_of
+from bot.jobs import SHIPPED, load_catalog
 from data.item import Item
 from engine.embedder import Embedder
 from engine.enrichment import Enricher, described, missing
