@@ -33,6 +33,8 @@ bench: setup-dev
 	@$(BIN)/python -m tests.bench.crowd
 	@$(BIN)/python -m tests.bench.kills
 	@$(BIN)/python -m tests.bench.days
+	@$(BIN)/python -m tests.bench.scale
+	@$(BIN)/python -m tests.bench.storm
 
 vectors: setup
 	@$(BIN)/oneulmwo ship-vectors data/catalog

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bot import jobs, works
+from bot import indexing, jobs, works
 from bot.delivery import Delivery
 from bot.outbox import Platform
 from bot.runner import Runner
@@ -152,7 +152,7 @@ async def parts(settings: Settings) -> AsyncIterator[App]:
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, progress: jobs.Progress = jobs.silent, wait: bool = True
+    settings: Settings, progress: indexing.Progress = indexing.silent, wait: bool = True
 ) -> AsyncIterator[App]:
     """The program with its database migrated, its catalog loaded and its index fresh.
 
@@ -166,20 +166,27 @@ async def opened(
         async with app.database.writing() as connection:
             await mail.purge(connection, time.time() - MAIL_KEPT_SECONDS)
             await sessions.purge_guests(connection, time.time() - TALK_SECONDS)
-        if await jobs.stale(app.database, app.embedder) is not None:
-            await jobs.build_index(app.database, app.index, app.embedder, progress)
+        if await indexing.stale(app.database, app.embedder) is not None:
+            await indexing.build_index(app.database, app.index, app.embedder, progress)
         else:
             app.opening = asyncio.create_task(_open_index(app, progress))
         if wait:
             await app.ready()
+        following = asyncio.create_task(_follow(app))
         try:
             yield app
         finally:
-            if app.opening is not None:
-                await asyncio.wait({app.opening})
+            following.cancel()
+            await asyncio.wait({following} if app.opening is None else {following, app.opening})
 
 
-async def _open_index(app: App, progress: jobs.Progress) -> None:
+async def _follow(app: App) -> None:
+    if app.opening is not None:
+        await asyncio.wait({app.opening})
+    await indexing.follow(app.database, app.index)
+
+
+async def _open_index(app: App, progress: indexing.Progress) -> None:
     async with app.database.reading() as connection:
         active = await items.active_index(connection)
     assert active is not None
@@ -187,5 +194,5 @@ async def _open_index(app: App, progress: jobs.Progress) -> None:
         await app.index.use(active.version)
     except EngineError as error:
         logger.info("%s", error)
-        await jobs.build_index(app.database, app.index, app.embedder, progress)
+        await indexing.build_index(app.database, app.index, app.embedder, progress)
         app.rebuilt = True

@@ -69,9 +69,26 @@ def index(
     status: Annotated[
         bool, typer.Option("--status", help="Only tell which index is active and whether it is fresh.")
     ] = False,
+    listed: Annotated[
+        bool, typer.Option("--list", help="Tell which versions there are, the newest first.")
+    ] = False,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Make the former version active again; twice comes back.")
+    ] = False,
 ) -> None:
-    """Build the search index beside the old one and switch to it."""
-    _run(_status() if status else _index())
+    """Build the search index beside the old one and switch to it, without anyone noticing."""
+    if status + listed + rollback > 1:
+        raise typer.BadParameter("choose one of --status, --list and --rollback")
+    _run(_status() if status else _versions() if listed else _roll_back() if rollback else _index())
+
+
+@app.command()
+def enrich() -> None:
+    """Join imported items that are the same work, and infer from their texts what their sources left out.
+
+    Doing it again changes nothing; what was cut off goes on.
+    """
+    _run(_enrich())
 
 
 @app.command()
@@ -223,19 +240,39 @@ def _taste(path: Path) -> Taste:
 
 
 async def _index() -> None:
-    from bot import jobs
+    from bot import indexing
     from bot.app import parts
     from bot.progress import index_progress
     from data.phrases import phrases
 
     async with parts(_settings()) as running:
         with index_progress(phrases("en")) as move:
-            version = await jobs.build_index(running.database, running.index, running.embedder, move)
+            version = await indexing.build_index(running.database, running.index, running.embedder, move)
         typer.echo(f"Index version {version} with {await running.index.count()} items is active.")
 
 
+async def _enrich() -> None:
+    from bot import operate
+
+    async for line in operate.enrich(_settings()):
+        typer.echo(line)
+
+
+async def _versions() -> None:
+    from bot import operate
+
+    async for line in operate.index_versions(_settings()):
+        typer.echo(line)
+
+
+async def _roll_back() -> None:
+    from bot import operate
+
+    typer.echo(await operate.roll_back_index(_settings()))
+
+
 async def _status() -> None:
-    from bot import jobs
+    from bot import indexing
     from bot.app import parts
     from storage import items
 
@@ -245,7 +282,7 @@ async def _status() -> None:
         if active is None:
             raise CommandError("There is no index yet: run `oneulmwo index`.")
         await running.index.use(active.version)
-        reason = await jobs.stale(running.database, running.embedder)
+        reason = await indexing.stale(running.database, running.embedder)
         state = "fresh" if reason is None else "out of date, run `oneulmwo index`"
         typer.echo(
             f"Index version {active.version}: {await running.index.count()} items, embedder {active.embedder}, {state}."

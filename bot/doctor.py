@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import typer
 
-from bot import jobs
+from bot import indexing
 from bot.app import App, parts
 from bot.settings import Settings
 from data.item import BadRow
@@ -62,7 +62,7 @@ async def _catalog(app: App) -> str:
 
 
 async def _index(app: App) -> str:
-    reason = await jobs.stale(app.database, app.embedder)
+    reason = await indexing.stale(app.database, app.embedder)
     if reason == "missing":
         raise Finding("there is none yet: run `oneulmwo index`.")
     async with app.database.reading() as connection:

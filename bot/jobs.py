@@ -1,16 +1,17 @@
-"""What needs both storage and engine: loading the catalog, importing data sets and building the index."""
+"""What comes into the database: the shipped catalog and imported data sets; and the vectors to ship.
+
+Knows nothing of the index (`indexing.py`).
+"""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import io
 import logging
 import re
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -20,11 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from data.item import BadRow, Interaction, Item, Mark, QuestionPair
 from data.sources import Rows, catalog
 from data.sources.files import SourceError
-from engine import feelings
+from engine import enrichment, feelings
 from engine.document import embedded_text
-from engine.embedder import Embedder, Vectors, cache_key, shipped_vectors
-from engine.errors import EngineError
-from engine.index import FORMAT, Index
+from engine.embedder import Embedder, cache_key
 from storage import imports, interactions, items, passages
 from storage.database import Database
 
@@ -32,20 +31,11 @@ logger = logging.getLogger(__name__)
 
 CATALOG_HASH = "catalog_hash"
 SHIPPED = "catalog"
-GRACE_SECONDS = 600.0
-"""How long the tables of a former index stay for whoever still searches them."""
-BATCH = 64
 IMPORTED_AT_ONCE = 1_000
 _PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|\d[\d,.]*|(?<=: ).+$")
 """What in a reason is of one row only: reasons are counted without it."""
 
 R = TypeVar("R")
-Progress = Callable[[str, int, int], None]
-"""Hears the stage (a key of the phrases), how much of it is done, and of how much."""
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """No progress shown."""
 
 
 async def load_catalog(database: Database) -> list[BadRow]:
@@ -193,101 +183,11 @@ async def all_items(database: Database) -> list[Item]:
         return [Item.model_validate_json(body) async for body in items.shown_bodies(connection)]
 
 
-async def items_hash(database: Database, embedder: Embedder) -> str:
-    """Tells whether an index still holds what it would be built from now."""
-    async with database.reading() as connection:
-        hashes = await items.shown_hashes(connection)
-    return hashlib.sha256(f"{FORMAT} {embedder.name} {' '.join(hashes)}".encode()).hexdigest()
-
-
-async def stale(database: Database, embedder: Embedder) -> str | None:
-    """Why the index should be built, as a key of the phrases (missing, changed), or None when it is fresh."""
-    async with database.reading() as connection:
-        active = await items.active_index(connection)
-    if active is None:
-        return "missing"
-    fresh = await items_hash(database, embedder) == active.items_hash
-    return None if fresh and active.embedder == embedder.name else "changed"
-
-
-async def build_index(
-    database: Database, index: Index, embedder: Embedder, progress: Progress = silent
-) -> int:
-    """Build a new version beside the active one, check it, switch to it; the version.
-
-    Vectors that were made before are not made again. The tables of versions retired for longer than the
-    grace period are dropped.
-
-    Raises:
-        EngineError: it could not be written, or does not hold what it should; the active one stays.
-    """
-    fingerprint = await items_hash(database, embedder)
-    every = await all_items(database)
-    vectors = await _vectors(database, every, embedder, progress)
-    async with database.writing() as connection:
-        started = await items.start_index(
-            connection, embedder=embedder.name, items_hash=fingerprint, rows=len(every)
-        )
-    stages = ("table", "words", "fields", "names")
-    await index.build(
-        started.version,
-        every,
-        vectors,
-        lambda stage: progress(stage, stages.index(stage) if stage in stages else 2, len(stages)),
-    )
-    former = index.version
-    await index.use(started.version)
-    if await index.count() != len(every):
-        if former is not None:
-            await index.use(former)
-        raise EngineError(
-            "The new index does not hold every item, so the old one stays: run `oneulmwo index` again."
-        )
-    async with database.writing() as connection:
-        await items.activate_index(connection, started.version)
-    async with database.reading() as connection:
-        retired = await items.retired_indexes(connection, time.time() - GRACE_SECONDS)
-    for old in retired:
-        await index.drop(old.version)
-        async with database.writing() as connection:
-            await items.forget_index(connection, old.version)
-    progress("done", 1, 1)
-    return started.version
-
-
-async def _vectors(
-    database: Database, every: Sequence[Item], embedder: Embedder, progress: Progress
-) -> Vectors:
-    """The vectors of items, shape (n, dimensions): shipped, remembered, or made now and remembered."""
-    texts = [embedded_text(item) for item in every]
-    keys = [cache_key(embedder.name, text) for text in texts]
-    async with database.reading() as connection:
-        remembered = await items.vectors(connection, keys)
-    known = shipped_vectors() | {
-        key: np.frombuffer(blob, dtype=np.float32) for key, blob in remembered.items()
-    }
-    missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-    progress("vectors", len(keys) - len(missing), len(keys))
-    queue = list(missing.items())
-    for start in range(0, len(queue), BATCH):
-        part = queue[start : start + BATCH]
-        made = await embedder.passages([text for _, text in part])
-        new = {key: vector for (key, _), vector in zip(part, made, strict=True)}
-        known |= new
-        async with database.writing() as connection:
-            await items.keep_vectors(
-                connection, {key: v.astype(np.float32).tobytes() for key, v in new.items()}
-            )
-        progress("vectors", len(keys) - len(missing) + start + len(part), len(keys))
-    if not keys:
-        return np.zeros((0, embedder.dimensions), dtype=np.float32)
-    return np.stack([known[key] for key in keys])
-
-
 async def ship_vectors(embedder: Embedder) -> tuple[bytes, int]:
-    """The archive of the vectors to ship, keys and float16, and how many it holds: items and feelings."""
+    """The archive of the vectors to ship, keys and float16, and how many it holds: items and the lexicon's sentences."""
     texts = [embedded_text(row) for row in catalog.shipped() if isinstance(row, Item)]
     texts += [sentence for _, sentence in feelings.examples()]
+    texts += enrichment.examples()
     vectors = await embedder.passages(texts)
     buffer = io.BytesIO()
     keys = np.array([cache_key(embedder.name, text) for text in texts])

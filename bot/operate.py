@@ -1,6 +1,6 @@
-"""What an operator does at the machine rather than in a chat: importing data sets, answering inquiries, jobs.
+"""What an operator does at the machine rather than in a chat: importing and enriching data sets, inquiries, jobs.
 
-Opens the database only: a running bot is not disturbed, and sends what is posted here when it next wakes.
+A running bot is not disturbed: it sends what is posted here when it next wakes, and follows the index.
 """
 
 from __future__ import annotations
@@ -17,16 +17,19 @@ from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
-from bot import jobs
-from bot.progress import counting
+from bot import enrich as enrichment
+from bot import indexing, jobs
+from bot.app import parts
+from bot.progress import counting, index_progress
 from bot.settings import Settings
 from data.item import BadRow
 from data.phrases import phrases
 from data.sources import Source
+from engine.embedder import embedder
 from handlers.admin import answered
 from handlers.inquiry import LONGEST, plain
 from handlers.jobs import line
-from storage import imports, inquiries, mail, sessions
+from storage import imports, inquiries, items, mail, sessions
 from storage import jobs as stored_jobs
 from storage.database import Database
 
@@ -157,8 +160,25 @@ def _told(source: Source, done: jobs.Imported, dry_run: bool) -> Iterator[str]:
     for why, count in done.skipped.most_common():
         yield f"{count:>8,}  {why}"
     if done.stubs:
-        yield f"{done.stubs:,} items lack what a card needs: they are kept to learn from, and not shown."
-    if not dry_run and done.added + done.changed and done.stubs < done.added + done.changed + done.same:
+        yield f"{done.stubs:,} items lack what a card needs: they are kept to learn from, and not shown as they are."
+    if not dry_run and done.added + done.changed:
+        yield "Run `oneulmwo enrich` to join them to what is known and infer what they lack, then `oneulmwo index`."
+
+
+async def enrich(settings: Settings) -> AsyncIterator[str]:
+    """Join and enrich what was imported, and tell in lines what that did.
+
+    Raises:
+        EngineError: nothing was fitted for the embedder.
+    """
+    async with _opened(settings) as database:
+        with index_progress(phrases("en")) as move:
+            done = await enrichment.enrich(database, embedder(settings.embedder), move)
+    yield (
+        f"{done.items:,} items looked at; {done.joined:,} are part of another, of {done.inferred:,} something was "
+        f"inferred, {done.shown:,} can be shown by it; {done.changed:,} changed."
+    )
+    if done.changed:
         yield "Run `oneulmwo index` to have the new items found."
 
 
@@ -193,6 +213,34 @@ async def stop_job(settings: Settings, number: int) -> str:
             raise OperatorError(f"Job #{number} is over already: {job.state}.")
         state = await stored_jobs.stop(connection, number, at=time.time())
     return f"Job #{number} is {state}."
+
+
+async def index_versions(settings: Settings) -> AsyncIterator[str]:
+    """A line for each version of the index, the newest first, or one that says that there is none."""
+    async with _opened(settings) as database, database.reading() as connection:
+        versions = await items.index_versions(connection)
+    for each in versions:
+        yield f"{each.version:>4}  {each.state:<8}  {each.rows:>7} items  {_built(each, settings)}  {each.embedder}"
+    if not versions:
+        yield "There is no index yet: run `oneulmwo index`."
+
+
+async def roll_back_index(settings: Settings) -> str:
+    """Make the former version of the index active; a line that says which.
+
+    Raises:
+        EngineError: there is none, or it cannot be searched.
+    """
+    async with parts(settings) as app:
+        former = await indexing.roll_back(app.database, app.index, app.embedder)
+    return (
+        f"Index version {former.version} of {_built(former, settings)} with {former.rows} items is active again, "
+        "and stays until the items change or you run `oneulmwo index`."
+    )
+
+
+def _built(version: items.IndexVersion, settings: Settings) -> str:
+    return f"{datetime.fromtimestamp(version.created_at, ZoneInfo(settings.timezone)):%Y-%m-%d %H:%M}"
 
 
 @asynccontextmanager

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from bot import jobs
+from bot import indexing
+from bot.enrich import enrich
 from bot.runner import Told, Work
 from data.phrases import phrases
 from data.sources.files import SourceError
@@ -27,10 +29,17 @@ def of(app: App) -> dict[str, Work]:
     """The work of each kind, done with the parts of a running program."""
 
     async def index(payload: Mapping[str, Any], told: Told) -> Mapping[str, Any]:
-        version = await jobs.build_index(app.database, app.index, app.embedder, told)
+        version = await indexing.build_index(app.database, app.index, app.embedder, told)
         return {"version": version, "items": await app.index.count()}
 
-    return {"index": index}
+    async def complete(payload: Mapping[str, Any], told: Told) -> Mapping[str, Any]:
+        return asdict(await enrich(app.database, app.embedder, told))
+
+    async def go_back(payload: Mapping[str, Any], told: Told) -> Mapping[str, Any]:
+        former = await indexing.roll_back(app.database, app.index, app.embedder)
+        return {"version": former.version, "items": former.rows}
+
+    return {"index": index, "rollback": go_back, "enrich": complete}
 
 
 async def tell(database: Database, job: Job) -> None:

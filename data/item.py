@@ -11,6 +11,8 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from data.sentence import opening
+
 
 class Domain(StrEnum):
     """What kind of thing an item is."""
@@ -135,8 +137,9 @@ class Item(BaseModel):
 
     @property
     def showable(self) -> bool:
-        """Whether the item has what a card needs; a stub from rating data has not."""
-        return bool(self.summary and self.pitch and self.effects)
+        """Whether the item has what a card needs: what it does for one, and a pitch or a description whose first
+        sentence can stand in for one. A stub from rating data has not."""
+        return bool(self.summary and self.effects and (self.pitch or opening(self.summary)))
 
     def to_json(self) -> str:
         """One line of a catalog file: compact, fields in schema order, unknown ones left out."""

@@ -15,10 +15,10 @@ import numpy as np
 from data.item import Domain, Item
 from engine.allergies import holds_any
 from engine.embedder import Embedder, Vectors
-from engine.index import Hit, Index, quoted
 from engine.quantities import Range
 from engine.request import FORMS, Request
 from engine.taste import Taste
+from engine.version import Hit, Version, quoted
 
 Method = Literal[1, 2]
 """1: the taste is searched for what bears on the request, and enriches the query. 2: the raw query
@@ -53,8 +53,8 @@ def hidden(request: Request, taste: Taste) -> set[str]:
     return {*taste.limited(request).exclude.items, *taste.never, *request.like, *known}
 
 
-def rules(request: Request, taste: Taste) -> str:
-    """What every pick must keep, as a filter of the index: nothing that breaks it is ever a candidate.
+def rules(request: Request, taste: Taste) -> tuple[str, ...]:
+    """What every pick must keep, as conditions of the index: nothing that breaks one is ever a candidate.
 
     An unknown value never passes a rule about it: no allergens known, no age rating known.
     """
@@ -91,11 +91,11 @@ def rules(request: Request, taste: Taste) -> str:
         if values:
             clauses.append(f"({name} IS NULL OR {name} NOT IN ({_list(values)}))")
     clauses += [f"NOT contains(title, {quoted(title)})" for title in out.titles]
-    return " AND ".join(clauses)
+    return tuple(clauses)
 
 
 async def gather(
-    index: Index, embedder: Embedder, request: Request, taste: Taste, method: Method
+    index: Version, embedder: Embedder, request: Request, taste: Taste, method: Method
 ) -> list[Candidate]:
     """The candidates of all sources, fused by rank, best first."""
     where, out = rules(request, taste), hidden(request, taste)
@@ -112,8 +112,7 @@ async def gather(
     for number, hit in enumerate(liked.values()):
         sources[f"like{number}"] = await scope.nearest(hit.vector, POOL)
     if request.items:
-        named = f"id IN ({_list(request.items)})"
-        whole = index.scope(f"{where} AND {named}" if where else named, out)
+        whole = index.scope((*where, f"id IN ({_list(request.items)})"), out)
         sources["named"] = await whole.all(len(request.items))
     return fuse(sources, (*taste.avoid, *request.avoid))
 
@@ -131,7 +130,7 @@ def fuse(sources: Mapping[str, Sequence[Hit]], avoid: Sequence[str] = ()) -> lis
 
 
 async def _query_vector(
-    index: Index, embedder: Embedder, request: Request, taste: Taste, method: Method
+    index: Version, embedder: Embedder, request: Request, taste: Taste, method: Method
 ) -> Vectors:
     query = await embedder.query(request.text)
     if method == 2:
@@ -152,21 +151,21 @@ async def _query_vector(
     return np.asarray(whole / norm if norm else whole, dtype=np.float32)
 
 
-async def _wished(index: Index, request: Request, where: str, out: Collection[str]) -> list[Hit]:
+async def _wished(index: Version, request: Request, where: Sequence[str], out: Collection[str]) -> list[Hit]:
     """What keeps the rules and every wish at once: at scale the other sources may not reach it.
 
     For a request that says nothing but rules, what keeps those.
     """
-    clauses = [where] if where else []
+    clauses = list(where)
     for name in ("effects", "situations", "moods", "meals", "served", "body"):
         clauses += _any(name, getattr(request, name))
     if request.immersion:
         clauses.append(f"immersion = {quoted(request.immersion)}")
     if request.soupy is not None:
         clauses.append(f"soupy = {str(request.soupy).lower()}")
-    if request.text and len(clauses) == (1 if where else 0):
+    if request.text and len(clauses) == len(where):
         return []
-    hits = await index.scope(" AND ".join(clauses), out).all(POOL)
+    hits = await index.scope(clauses, out).all(POOL)
     return sorted(hits, key=lambda hit: hit.item.id)
 
 

@@ -5,9 +5,13 @@ Whoever changes either raises `engine.index.FORMAT`.
 
 from __future__ import annotations
 
+import re
+
 from data.item import Item
-from engine.text import normalize
+from engine.text import normalize, squeeze
 from engine.words import labels
+
+_WORD = re.compile(r"\w+")
 
 
 def embedded_text(item: Item) -> str:
@@ -35,3 +39,24 @@ def searched_text(item: Item) -> str:
         *item.pitch, *item.pitch_en,
     )  # fmt: skip
     return normalize(" ".join(filter(None, parts)), limit=4_000)
+
+
+def stems_of(item: Item) -> str:
+    """What of a large catalog's item is searched by words: its names' pairs of letters, its texts' stems.
+
+    A name is found with letters wrong or without its blanks, a word with any ending; that takes a tenth of
+    what all n-grams of all texts take.
+    """
+    names = (item.title, item.title_en or "", *item.aliases, *item.creators, *item.people, *item.ingredients)
+    return " ".join((*(pair for name in names for pair in pairs(name)), *stems(searched_text(item))))
+
+
+def pairs(text: str) -> list[str]:
+    """Every two letters that follow each other, blanks and punctuation left out."""
+    letters = squeeze(normalize(text))[0]
+    return [letters[at : at + 2] for at in range(len(letters) - 1)] or ([letters] if letters else [])
+
+
+def stems(text: str) -> list[str]:
+    """The first two letters of each word: most Korean stems have no more, and endings follow."""
+    return [word[:2] for word in _WORD.findall(normalize(text, limit=4_000).lower()) if len(word) > 1]

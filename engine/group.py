@@ -33,10 +33,10 @@ import numpy.typing as npt
 from data.item import Domain, Item
 from engine.candidates import Candidate, Method, gather
 from engine.embedder import Embedder
-from engine.index import Hit, Index
 from engine.ranking import Ranked, rank
 from engine.request import Exclude, Request, union
 from engine.taste import Taste
+from engine.version import Hit, Version
 
 Strategy = Literal["average", "least_misery", "average_without_misery", "borda"]
 Table: TypeAlias = npt.NDArray[np.float64]
@@ -166,7 +166,7 @@ def satisfaction(ranked: Ranked, request: Request, taste: Taste) -> float:
 
 
 async def gather_for(
-    index: Index, embedder: Embedder, request: Request, tastes: Sequence[Taste], method: Method
+    index: Version, embedder: Embedder, request: Request, tastes: Sequence[Taste], method: Method
 ) -> list[list[Candidate]]:
     """The candidates for each member: the same items for all, each with its places in that member's search.
 

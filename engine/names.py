@@ -9,7 +9,7 @@ import difflib
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +23,8 @@ MAX_NAME = 40
 """Longest name that is looked for, in squeezed characters."""
 SPACED = 8
 """Letters from which a person's English name is found across a blank: shorter, "or well" would be Orwell."""
+CLOSEST = 20
+"""Close spellings that are looked through for a name of the kind asked for."""
 CLOSE = 0.8
 """How alike a misspelt name must be (difflib's ratio over the letters) to be taken for the known one."""
 
@@ -56,35 +58,44 @@ class NameMatch:
     sure: bool
 
 
+class Gathering:
+    """The names of a catalog as they are read off its items, some at a time."""
+
+    def __init__(self) -> None:
+        self._bearers: dict[tuple[str, Kind, str, Domain, bool], list[str]] = defaultdict(list)
+
+    def add(self, items: Iterable[Item]) -> None:
+        for item in items:
+            for spelling, kind, value, sure in _spellings(item):
+                key = squeeze(normalize(spelling))[0][:MAX_NAME]
+                if key:
+                    self._bearers[key, kind, value, item.domain, sure].append(item.id)
+
+    def rows(self) -> Iterator[tuple[str, Name]]:
+        """Each name by its squeezed spelling: what `Names` takes, and what is stored."""
+        for (key, kind, value, domain, sure), ids in self._bearers.items():
+            if sure or (key, kind, value, domain, True) not in self._bearers:
+                yield key, Name(kind, value, domain, tuple(dict.fromkeys(ids)), sure)
+
+
 class Names:
     """Every name of a catalog by its squeezed spelling."""
 
-    def __init__(self, rows: Iterable[tuple[str, Name]]) -> None:
-        self._by_key: dict[str, list[Name]] = defaultdict(list)
-        for key, name in rows:
-            self._by_key[key].append(name)
+    def __init__(self, rows: Iterable[tuple[str, Name]] | Mapping[str, Sequence[Name]]) -> None:
+        """`rows` are names each by its spelling, or all of a spelling by it."""
+        self._by_key = rows if isinstance(rows, Mapping) else _grouped(rows)
         self._longest = min(MAX_NAME, max(map(len, self._by_key), default=0))
 
     @classmethod
     def of(cls, items: Iterable[Item]) -> Names:
         """The dictionary of these items."""
-        bearers: dict[tuple[str, Kind, str, Domain, bool], list[str]] = defaultdict(list)
-        for item in items:
-            for spelling, kind, value, sure in _spellings(item):
-                key = squeeze(normalize(spelling))[0][:MAX_NAME]
-                if key:
-                    bearers[key, kind, value, item.domain, sure].append(item.id)
-        return cls(
-            (key, Name(kind, value, domain, tuple(dict.fromkeys(ids)), sure))
-            for (key, kind, value, domain, sure), ids in bearers.items()
-            if sure or (key, kind, value, domain, True) not in bearers
-        )
+        gathered = Gathering()
+        gathered.add(items)
+        return cls(gathered.rows())
 
-    def rows(self) -> Iterator[tuple[str, Name]]:
-        """What `__init__` takes, for storing."""
-        for key, names in self._by_key.items():
-            for name in names:
-                yield key, name
+    def spelt(self, key: str) -> Sequence[Name]:
+        """What bears a name spelt so, squeezed."""
+        return self._by_key.get(key[:MAX_NAME], ())
 
     def find(self, text: str) -> list[NameMatch]:
         """The names said in `text`, longest first, not overlapping; several for one spelling."""
@@ -93,7 +104,7 @@ class Names:
         taken: list[tuple[int, int]] = []
         for length in range(min(self._longest, len(squeezed)), 0, -1):
             for at in range(len(squeezed) - length + 1):
-                names = self._by_key.get(squeezed[at : at + length], [])
+                names = list(self._by_key.get(squeezed[at : at + length], ()))
                 if length < SPACED and " " in text[places[at] : places[at + length - 1]].strip():
                     names = [name for name in names if not squeezed[at].isascii() or name.kind == "title"]
                 if not names or any(low < at + length and at < high for low, high in taken):
@@ -113,15 +124,17 @@ class Names:
         squeezed, _ = squeeze(text)
         if len(squeezed) < 3:
             return None
-        keys = {
-            _letters(key): key
-            for key, names in self._by_key.items()
-            if abs(len(key) - len(squeezed)) <= 2 < len(key) and any(n.kind in kinds for n in names)
-        }
-        close = difflib.get_close_matches(_letters(squeezed), keys, n=1, cutoff=CLOSE)
-        if not close:
-            return None
-        return next(name for name in self._by_key[keys[close[0]]] if name.kind in kinds)
+        keys = {_letters(key): key for key in self._by_key if abs(len(key) - len(squeezed)) <= 2 < len(key)}
+        close = difflib.get_close_matches(_letters(squeezed), keys, n=CLOSEST, cutoff=CLOSE)
+        near = (name for letters in close for name in self._by_key[keys[letters]] if name.kind in kinds)
+        return next(near, None)
+
+
+def _grouped(rows: Iterable[tuple[str, Name]]) -> dict[str, list[Name]]:
+    grouped: dict[str, list[Name]] = defaultdict(list)
+    for key, name in rows:
+        grouped[key].append(name)
+    return grouped
 
 
 def _spellings(item: Item) -> Iterator[tuple[str, Kind, str, bool]]:

@@ -15,11 +15,11 @@ import numpy as np
 
 from data.item import Item
 from engine.candidates import Candidate
-from engine.index import Hit
 from engine.leanings import leanings
 from engine.lexicon import read
 from engine.request import FORMS, Request
 from engine.taste import Taste
+from engine.version import Hit
 
 WEIGHTS: Final[Mapping[str, float]] = {
     "genres": 3.0, "effects": 3.0, "ingredients": 3.0, "soupy": 2.5, "served": 2.5, "situations": 2.5,

@@ -12,7 +12,7 @@ from data.phrases import Language
 from engine.candidates import Candidate, Method, fuse, gather
 from engine.embedder import Embedder
 from engine.group import Strategy, common, gather_for, rank_for, together
-from engine.index import Index, quoted
+from engine.index import Index
 from engine.korean import Korean
 from engine.questions import questions
 from engine.ranking import Ranked, choose, rank
@@ -21,6 +21,7 @@ from engine.request import Request
 from engine.said import Said
 from engine.taste import Taste
 from engine.understanding import Understander, Understanding
+from engine.version import Version, quoted
 from engine.writing import Writer
 
 POLICY: Final = "embedded-2"
@@ -71,24 +72,25 @@ class Recommender:
         pick of each domain that has something.
         """
         clock = Clock()
+        index = self.index.now()  # the one version that everything of this answer comes from
         writer = Writer(language, said, self._told if said else None)
         if request.domain is None:
-            return await self._of_each_domain(request, taste, method, seed, writer, clock)
-        candidates = await gather(self.index, self.embedder, request, taste, method)
+            return await self._of_each_domain(index, request, taste, method, seed, writer, clock)
+        candidates = await gather(index, self.embedder, request, taste, method)
         clock.stop("gather")
-        like = list((await self.items(request.like)).values())
-        known = await self.index.get(taste.judged)
+        like = list((await index.items(request.like)).values())
+        known = await index.get(taste.judged)
         ranked = rank(candidates, request, taste, known, seed, like)
         chosen = choose(ranked, request.count, seed, explore=live)
         clock.stop("rank")
-        picks = await self._write(chosen, request, taste, seed, writer)
+        picks = await self._write(index, chosen, request, taste, seed, writer)
         clock.stop("write")
         left = _left(ranked, chosen)
         followups = questions(left, request, language)
-        loosen, jointly = ((), False) if chosen else await self._loosen(request, taste)
+        loosen, jointly = ((), False) if chosen else await self._loosen(index, request, taste)
         clock.stop("suggest")
-        trace = self._trace(method, seed, candidates, ranked, chosen, clock)
-        blocked = await self._blocked(request, candidates, language)
+        trace = _trace(index, method, seed, candidates, ranked, chosen, clock)
+        blocked = await self._blocked(index, request, candidates, language)
         return Recommendation(request, picks, tuple(followups), trace, loosen, jointly, blocked)
 
     async def recommend_group(
@@ -108,11 +110,12 @@ class Recommender:
         nothing is known. Reasons speak of the request, and of what all members wish.
         """
         clock = Clock()
+        index = self.index.now()
         tastes = tastes or (Taste(),)
         request = request if count is None else replace(request, count=count)
         limits, domain = together(tastes), request.domain
-        like = list((await self.items(request.like)).values())
-        known = await self.index.get(sorted({item for taste in tastes for item in taste.judged}))
+        like = list((await index.items(request.like)).values())
+        known = await index.get(sorted({item for taste in tastes for item in taste.judged}))
         domains = request.among or tuple(Domain)
         of_each = max(1, request.count // len(domains)) if request.among else 1
         singles = (
@@ -120,7 +123,7 @@ class Recommender:
             if domain
             else [replace(request, domain=each, among=(), count=of_each) for each in domains]
         )
-        gathered = [await gather_for(self.index, self.embedder, each, tastes, method) for each in singles]
+        gathered = [await gather_for(index, self.embedder, each, tastes, method) for each in singles]
         clock.stop("gather")
         ranked: list[Ranked] = []
         found: list[tuple[Pick, Ranked]] = []
@@ -129,7 +132,7 @@ class Recommender:
             ordered, gave_in = rank_for(pools, single, tastes, known, strategy, seed, like)
             chosen = choose(ordered, single.count, seed)
             shared = common(tastes, ordered[0].item.domain) if ordered else limits
-            picks = await self._write(chosen, single, shared, seed, writer)
+            picks = await self._write(index, chosen, single, shared, seed, writer)
             found += zip(picks, chosen, strict=True)
             ranked += ordered
             resigned |= gave_in
@@ -140,15 +143,15 @@ class Recommender:
         clock.stop("rank")
         left = _left(ranked, taken)
         followups = tuple(questions(left, request, language)) if domain else ()
-        loosen, jointly = await self._loosen(request, limits) if domain and not found else ((), False)
-        blocked = await self._blocked(request, candidates, language) if domain else ()
+        loosen, jointly = await self._loosen(index, request, limits) if domain and not found else ((), False)
+        blocked = await self._blocked(index, request, candidates, language) if domain else ()
         clock.stop("suggest")
         return GroupRecommendation(
             request,
             tuple(replace(pick, score=each.parts["group"]) for pick, each in found),
             followups,
             replace(
-                self._trace(method, seed, candidates, ranked, taken, clock), policy=f"{POLICY}.{strategy}"
+                _trace(index, method, seed, candidates, ranked, taken, clock), policy=f"{POLICY}.{strategy}"
             ),
             loosen,
             jointly,
@@ -169,7 +172,7 @@ class Recommender:
 
     async def items(self, ids: Sequence[str]) -> dict[str, Item]:
         """Items by id, without those that the index does not hold."""
-        return {item: hit.item for item, hit in (await self.index.get(ids)).items()}
+        return await self.index.now().items(ids)
 
     async def of_domain(self, ids: Sequence[str], domain: Domain) -> set[str]:
         """Those of the ids whose item is of the domain."""
@@ -206,7 +209,14 @@ class Recommender:
         return await self._understander.allergies(text, listed)
 
     async def _of_each_domain(
-        self, request: Request, taste: Taste, method: Method, seed: int, writer: Writer, clock: Clock
+        self,
+        index: Version,
+        request: Request,
+        taste: Taste,
+        method: Method,
+        seed: int,
+        writer: Writer,
+        clock: Clock,
     ) -> Recommendation:
         picks: list[Pick] = []
         candidates: list[Candidate] = []
@@ -216,10 +226,10 @@ class Recommender:
         of_each = max(1, request.count // len(domains)) if request.among else 1
         for domain in domains:
             single = replace(request, domain=domain, among=(), count=of_each)
-            found = await gather(self.index, self.embedder, single, taste, method)
-            ordered = rank(found, single, taste, await self.index.get(taste.judged), seed)
+            found = await gather(index, self.embedder, single, taste, method)
+            ordered = rank(found, single, taste, await index.get(taste.judged), seed)
             best = choose(ordered, of_each, seed)
-            picks += await self._write(best, request, taste, seed, writer)
+            picks += await self._write(index, best, request, taste, seed, writer)
             candidates += found
             ranked += ordered
             chosen += best
@@ -227,26 +237,27 @@ class Recommender:
         keep = list(zip(picks, chosen, strict=True))
         if not request.among:
             keep = sorted(keep, key=lambda pair: -pair[0].score)[: request.count]
-        trace = self._trace(method, seed, candidates, ranked, [pair[1] for pair in keep], clock)
+        trace = _trace(index, method, seed, candidates, ranked, [pair[1] for pair in keep], clock)
         return Recommendation(request, tuple(pair[0] for pair in keep), (), trace)
 
     async def _blocked(
-        self, request: Request, candidates: Sequence[Candidate], language: Language
+        self, index: Version, request: Request, candidates: Sequence[Candidate], language: Language
     ) -> tuple[str, ...]:
         eligible = {candidate.item.id for candidate in candidates}
         missing = [item for item in request.items if item not in eligible]
-        named = (await self.items(missing)).values()
+        named = (await index.items(missing)).values()
         return tuple(Writer(language).title(item) for item in named if item.domain is request.domain)
 
     async def _write(
         self,
+        index: Version,
         chosen: Sequence[Ranked],
         request: Request,
         taste: Taste,
         seed: int,
         writer: Writer,
     ) -> tuple[Pick, ...]:
-        named = await self.items((*request.like, *taste.liked[-3:]))
+        named = await index.items((*request.like, *taste.liked[-3:]))
         picks = []
         for ranked in chosen:
             item = ranked.item
@@ -267,12 +278,12 @@ class Recommender:
             )
         return tuple(picks)
 
-    async def _loosen(self, request: Request, taste: Taste) -> tuple[tuple[str, ...], bool]:
+    async def _loosen(self, index: Version, request: Request, taste: Taste) -> tuple[tuple[str, ...], bool]:
         """Rules any one of which would have to go, or else a least set that has to go together, and whether it
         is such a set; limits of the person are never among them."""
 
         async def found(looser: Request) -> bool:
-            return bool(await gather(self.index, self.embedder, looser, taste, 2))
+            return bool(await gather(index, self.embedder, looser, taste, 2))
 
         said = [name for name in LOOSENED if request.without(name) != request]
         if helps := [name for name in said if await found(request.without(name))]:
@@ -291,29 +302,30 @@ class Recommender:
                 dropped = fewer
         return tuple(dropped), True
 
-    def _trace(
-        self, method: Method, seed: int, candidates: Sequence[Candidate], ranked: Sequence[Ranked],
-        chosen: Sequence[Ranked], clock: Clock,
-    ) -> Trace:  # fmt: skip
-        scores = {r.item.id: r for r in ranked}
-        return Trace(
-            policy=POLICY,
-            method=method,
-            seed=seed,
-            index_version=self.index.version,
-            candidates=tuple(
-                {
-                    "id": c.item.id,
-                    "sources": c.places,
-                    "score": round(scores[c.item.id].score, 4),
-                    **scores[c.item.id].parts,
-                }
-                for c in candidates[:50]
-            ),
-            eligible=tuple(r.item.id for r in ranked),
-            propensity=tuple(r.propensity for r in chosen),
-            stages=clock.stages,
-        )
+
+def _trace(
+    index: Version, method: Method, seed: int, candidates: Sequence[Candidate], ranked: Sequence[Ranked],
+    chosen: Sequence[Ranked], clock: Clock,
+) -> Trace:  # fmt: skip
+    scores = {r.item.id: r for r in ranked}
+    return Trace(
+        policy=POLICY,
+        method=method,
+        seed=seed,
+        index_version=index.number,
+        candidates=tuple(
+            {
+                "id": c.item.id,
+                "sources": c.places,
+                "score": round(scores[c.item.id].score, 4),
+                **scores[c.item.id].parts,
+            }
+            for c in candidates[:50]
+        ),
+        eligible=tuple(r.item.id for r in ranked),
+        propensity=tuple(r.propensity for r in chosen),
+        stages=clock.stages,
+    )
 
 
 def _left(ranked: Sequence[Ranked], chosen: Sequence[Ranked]) -> list[Item]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 MAX_CHARS = 1_000
 """Longest text that is embedded, searched or analysed, in characters after normalization."""
@@ -22,11 +23,13 @@ def normalize(text: str, limit: int = MAX_CHARS) -> str:
     The input is cut before NFKC too, because one character may become eighteen.
     """
     composed = unicodedata.normalize("NFKC", text[: limit * 4])
-    kept = (
-        " " if char in _KEEP_CONTROL else char
-        for char in composed
-        if char in _KEEP_CONTROL or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
-    )
+    kept: Iterable[str] = composed
+    if not composed.isprintable():  # what is has none of these; nearly every text is
+        kept = (
+            " " if char in _KEEP_CONTROL else char
+            for char in composed
+            if char in _KEEP_CONTROL or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
+        )
     return _BLANKS.sub(" ", "".join(kept)).strip()[:limit].strip()
 
 

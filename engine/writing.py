@@ -16,6 +16,7 @@ from typing import Final
 
 from data.item import Domain, Item
 from data.phrases import Language, phrases
+from data.sentence import opening
 from engine.grounds import Ground, Grounds
 from engine.lexicon import pattern, read
 from engine.request import Request
@@ -89,7 +90,9 @@ class Writer:
         self._labels = labels(language)
 
     def reason(self, item: Item, grounds: list[Ground], request: Request, seed: int) -> str:
-        """Why it fits: one of the item's pitches, with words for a ground before it or after it."""
+        """Why it fits: one of the item's pitches, with words for a ground before it or after it. Of an item without any,
+        the first sentence of its summary stands for one, and words come after it: they make no one sentence with
+        what was not written for them."""
         dice = random.Random(f"{seed}{request.text}{item.id}")  # noqa: S311
         best = min(self._ways(item, grounds, request, dice), key=itemgetter(0), default=None)
         if best is None:
@@ -178,7 +181,11 @@ class Writer:
             for lead, weight in ((True, LEADS), (False, 1 - LEADS))
             for number, each in enumerate(_about(ground, item.domain, lead, self.language))
         )
-        for pitch in (item.pitch if self.language == "ko" else item.pitch_en) or item.pitch:
+        pitches = (item.pitch if self.language == "ko" else item.pitch_en) or item.pitch
+        if not pitches and (sentence := opening(self.summary(item))):
+            pitches = (sentence,)
+            words = [each for each in words if not each[-1].lead]
+        for pitch in pitches:
             shared = len(asked & _pairs(pitch))
             first, kin = self.said.times(pitch), -shared if shared >= KIN else 0
             if not words:

@@ -14,7 +14,7 @@ from handlers.turn import Choice, Reply, Turn, number
 from storage import jobs
 from storage.jobs import Job
 
-KINDS = ("index", "enrich")
+KINDS = ("index", "rollback", "enrich")
 """Kinds that are begun by a button; others need to be told what to work on, at the machine."""
 SHOWN = 5
 BAR = 10

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import chunks, upsert_rows
-from storage.schema import interactions
+from storage.schema import interactions, item_redirects
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,27 @@ async def keep(connection: AsyncConnection, new: Iterable[Row]) -> None:
     for chunk in chunks(new):
         rows = {(row.who, row.item_id): asdict(row) for row in chunk}
         await upsert_rows(connection, interactions, list(rows.values()))
+
+
+async def of_all(connection: AsyncConnection) -> AsyncIterator[Row]:
+    """Everything done, a person after the other, in the order of time, without holding it all; what was done with an
+    item that was joined into another was done with that one."""
+    done = interactions.c
+    query = (
+        select(
+            done.who,
+            func.coalesce(item_redirects.c.new_id, done.item_id),
+            done.origin,
+            done.rating,
+            done.at,
+            done.extra,
+        )
+        .select_from(interactions.outerjoin(item_redirects, item_redirects.c.old_id == done.item_id))
+        .order_by(done.who, done.at, done.item_id)
+    )
+    async with connection.stream(query) as rows:
+        async for row in rows:
+            yield Row(*row)
 
 
 async def count(connection: AsyncConnection, origin: str | None = None) -> int:

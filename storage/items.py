@@ -1,6 +1,7 @@
 """The items, the truth about them, and what is derived from them elsewhere: index versions and vectors.
 
-An item's body is opaque text here, JSON of an Item.
+An item's body is opaque text here, JSON of an Item. What a source said stays as it came; where `enriched.py` holds
+an item that was joined or enriched, that is what is read here.
 """
 
 from __future__ import annotations
@@ -11,14 +12,22 @@ from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Literal
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import StorageError, chunks, upsert_rows
-from storage.schema import indexes, item_redirects, items, meta
+from storage.schema import enriched, indexes, inferred, item_redirects, items, meta
 from storage.schema import vectors as vector_table
 
 _ACTIVE_INDEX = "active_index"
+_READ = items.outerjoin(enriched, enriched.c.id == items.c.id)
+_BODY = func.coalesce(enriched.c.body, items.c.body)
+_SHOWN = and_(
+    func.coalesce(enriched.c.shown, items.c.shown), items.c.id.not_in(select(item_redirects.c.old_id))
+)
+"""What was joined into another item is shown as that one."""
+_every_index = select(indexes)
+_newest_first = indexes.c.version.desc()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +41,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class IndexVersion:
-    """One built index: the names of its tables, what it was built from and with; times in Unix seconds."""
+    """One index: the names of its tables, what it was built from and with; times in Unix seconds.
+
+    `created_at` of one that is being built is when its builder last gave a sign of life.
+    """
 
     version: int
     items_table: str
@@ -57,7 +69,10 @@ class Row:
 
 
 async def upsert(connection: AsyncConnection, new: Iterable[Row], write: bool = True) -> Counts:
-    """Write items; those that are the same already are left alone. Without `write` only count."""
+    """Write items; those that are the same already are left alone. Without `write` only count.
+
+    What was made of those that change is forgotten: until they are enriched again they are what the source says.
+    """
     added = changed = same = 0
     for chunk in chunks(new):
         rows = {row.id: (row, _digest(row.body)) for row in chunk}
@@ -77,6 +92,8 @@ async def upsert(connection: AsyncConnection, new: Iterable[Row], write: bool = 
         written = [
             {**asdict(row), "hash": digest, "updated_at": now} for row, digest in fresh.values() if write
         ]
+        if stale := fresh.keys() & known.keys() if write else ():
+            await _forget_enriched(connection, stale)
         await upsert_rows(connection, items, written)
     return Counts(added, changed, same)
 
@@ -91,7 +108,9 @@ async def get(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, str]
         moved = {row.old_id: row.new_id for row in moved_rows}
         now_at = {asked: moved.get(asked, asked) for asked in chunk}
         rows = await connection.execute(
-            select(items.c.id, items.c.body).where(items.c.id.in_(set(now_at.values())))
+            select(items.c.id, _BODY.label("body"))
+            .select_from(_READ)
+            .where(items.c.id.in_(set(now_at.values())))
         )
         found = {row.id: row.body for row in rows}
         bodies.update({asked: found[item_id] for asked, item_id in now_at.items() if item_id in found})
@@ -100,14 +119,31 @@ async def get(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, str]
 
 async def shown_bodies(connection: AsyncConnection) -> AsyncIterator[str]:
     """The body of every item that can be shown, in order of id, without holding them all."""
-    async with connection.stream(select(items.c.body).where(items.c.shown).order_by(items.c.id)) as rows:
-        async for row in rows:
-            yield row.body
+    async for page in shown_pages(connection, 1_000):
+        for body in page:
+            yield body
+
+
+async def shown_pages(connection: AsyncConnection, size: int) -> AsyncIterator[list[str]]:
+    """The same, at most so many at a time."""
+    shown = select(_BODY).select_from(_READ).where(_SHOWN).order_by(items.c.id)
+    async with connection.stream(shown) as rows:
+        async for page in rows.scalars().partitions(size):
+            yield list(page)
+
+
+async def shown_after(connection: AsyncConnection, last: str, size: int) -> list[str]:
+    """The bodies of at most so many items that can be shown, in order of id, of which the first follows `last`."""
+    after = select(_BODY).select_from(_READ).where(_SHOWN, items.c.id > last)
+    return list(await connection.scalars(after.order_by(items.c.id).limit(size)))
 
 
 async def shown_hashes(connection: AsyncConnection) -> list[str]:
     """A digest of each of these, in the same order: what is to be searched has changed when they have."""
-    return list(await connection.scalars(select(items.c.hash).where(items.c.shown).order_by(items.c.id)))
+    digest = func.coalesce(enriched.c.hash, items.c.hash)
+    return list(
+        await connection.scalars(select(digest).select_from(_READ).where(_SHOWN).order_by(items.c.id))
+    )
 
 
 async def count(connection: AsyncConnection) -> int:
@@ -121,9 +157,16 @@ async def origin_ids(connection: AsyncConnection, origin: str) -> set[str]:
 
 
 async def remove(connection: AsyncConnection, ids: Iterable[str]) -> int:
-    """Forget items; how many there were. What people did with them stays."""
+    """Forget items; how many there were. What people did with them stays, and what was joined into them is itself
+    again."""
     gone = 0
     for chunk in chunks(ids):
+        await _forget_enriched(connection, chunk)
+        await connection.execute(
+            delete(item_redirects).where(
+                or_(item_redirects.c.old_id.in_(chunk), item_redirects.c.new_id.in_(chunk))
+            )
+        )
         gone += (await connection.execute(delete(items).where(items.c.id.in_(chunk)))).rowcount
     return gone
 
@@ -149,16 +192,36 @@ async def set_value(connection: AsyncConnection, key: str, value: str) -> None:
 
 async def active_index(connection: AsyncConnection) -> IndexVersion | None:
     """The index that searches use now."""
-    version = await value(connection, _ACTIVE_INDEX)
+    version = await active_version(connection)
     if version is None:
         return None
-    rows = await connection.execute(select(indexes).where(indexes.c.version == int(version)))
+    rows = await connection.execute(select(indexes).where(indexes.c.version == version))
     return IndexVersion(*rows.one())
 
 
-async def start_index(
-    connection: AsyncConnection, *, embedder: str, items_hash: str, rows: int
-) -> IndexVersion:
+async def active_version(connection: AsyncConnection) -> int | None:
+    """Its number alone: one row read, for whoever asks again and again."""
+    version = await value(connection, _ACTIVE_INDEX)
+    return None if version is None else int(version)
+
+
+async def index_versions(connection: AsyncConnection) -> list[IndexVersion]:
+    """Every version there is, the newest first."""
+    return [IndexVersion(*row) for row in await connection.execute(_every_index.order_by(_newest_first))]
+
+
+async def former_index(connection: AsyncConnection) -> IndexVersion | None:
+    """The one that searches used before the active one."""
+    rows = await connection.execute(
+        _every_index.where(indexes.c.state == "retired")
+        .order_by(indexes.c.retired_at.desc(), _newest_first)
+        .limit(1)
+    )
+    row = rows.one_or_none()
+    return IndexVersion(*row) if row else None
+
+
+async def start_index(connection: AsyncConnection, *, embedder: str) -> IndexVersion:
     """A new version with names for its tables, to be built beside the active one."""
     version = await connection.scalar(
         insert(indexes)
@@ -166,8 +229,8 @@ async def start_index(
             items_table="",
             names_table="",
             embedder=embedder,
-            items_hash=items_hash,
-            rows=rows,
+            items_hash="",
+            rows=0,
             state="building",
             created_at=time.time(),
         )
@@ -182,12 +245,31 @@ async def start_index(
     return IndexVersion(*(await connection.execute(named)).one())
 
 
-async def activate_index(connection: AsyncConnection, version: int) -> None:
+async def still_building(connection: AsyncConnection, version: int) -> None:
+    """A sign of life of whoever builds a version: it is not to be taken for one that was left behind."""
+    await connection.execute(
+        update(indexes)
+        .where(indexes.c.version == version, indexes.c.state == "building")
+        .values(created_at=time.time())
+    )
+
+
+async def activate_index(
+    connection: AsyncConnection, version: int, *, items_hash: str | None = None, rows: int | None = None
+) -> None:
     """Let searches use `version`, and retire the one they used.
 
+    Of one newly built, `items_hash` and `rows` tell what it holds.
+
     Raises:
-        StorageError: there is no such version any more.
+        StorageError: there is no such version any more, or a newer one became active while it was built.
     """
+    active = await active_version(connection)
+    built = {} if items_hash is None else {"items_hash": items_hash, "rows": rows, "created_at": time.time()}
+    if built and active is not None and active > version:
+        raise StorageError(
+            f"Index version {active} became active while version {version} was built, and is newer: it stays."
+        )
     # The former goes first: activating the active one again changes nothing but its times.
     await connection.execute(
         update(indexes)
@@ -195,19 +277,33 @@ async def activate_index(connection: AsyncConnection, version: int) -> None:
         .values(state="retired", retired_at=time.time())
     )
     activated = await connection.execute(
-        update(indexes).where(indexes.c.version == version).values(state="active", retired_at=None)
+        update(indexes).where(indexes.c.version == version).values(state="active", retired_at=None, **built)
     )
     if not activated.rowcount:
         raise StorageError(f"Index version {version} is gone; build the index again with oneulmwo index.")
     await set_value(connection, _ACTIVE_INDEX, str(version))
 
 
-async def retired_indexes(connection: AsyncConnection, before: float) -> list[IndexVersion]:
-    """Versions that no search has begun with since `before` (Unix seconds): their tables may be dropped."""
+async def spent_indexes(connection: AsyncConnection, before: float) -> list[IndexVersion]:
+    """Versions whose tables may be dropped, the oldest first; times in Unix seconds.
+
+    Those that no search has begun with since `before`, the former one excepted, which is kept to go back to.
+    """
+    former = await former_index(connection)
     rows = await connection.execute(
-        select(indexes)
-        .where(indexes.c.state == "retired", indexes.c.retired_at < before)
-        .order_by(indexes.c.version)
+        _every_index.where(
+            indexes.c.state == "retired",
+            indexes.c.retired_at < before,
+            indexes.c.version != (former.version if former else 0),
+        ).order_by(indexes.c.version)
+    )
+    return [IndexVersion(*row) for row in rows]
+
+
+async def deserted_indexes(connection: AsyncConnection, before: float) -> list[IndexVersion]:
+    """Versions whose builder has given no sign of life since `before` (Unix seconds): it was killed."""
+    rows = await connection.execute(
+        _every_index.where(indexes.c.state == "building", indexes.c.created_at < before)
     )
     return [IndexVersion(*row) for row in rows]
 
@@ -228,9 +324,28 @@ async def vectors(connection: AsyncConnection, keys: Iterable[str]) -> dict[str,
     return found
 
 
+async def known_vectors(connection: AsyncConnection, keys: Iterable[str]) -> set[str]:
+    """Those of the keys that a vector is kept under."""
+    found: set[str] = set()
+    for chunk in chunks(keys):
+        found.update(
+            await connection.scalars(select(vector_table.c.key).where(vector_table.c.key.in_(chunk)))
+        )
+    return found
+
+
 async def keep_vectors(connection: AsyncConnection, new: Mapping[str, bytes]) -> None:
     for chunk in chunks(new.items()):
         await upsert_rows(connection, vector_table, [{"key": key, "vector": vector} for key, vector in chunk])
+
+
+async def _forget_enriched(connection: AsyncConnection, ids: Iterable[str]) -> None:
+    """Forget what was made of these, and of those that they were joined into."""
+    joined = await connection.scalars(
+        select(item_redirects.c.new_id).where(item_redirects.c.old_id.in_(changed := list(ids)))
+    )
+    for table, column in ((enriched, enriched.c.id), (inferred, inferred.c.item_id)):
+        await connection.execute(delete(table).where(column.in_({*changed, *joined})))
 
 
 def _digest(body: str) -> str:

@@ -193,6 +193,24 @@ items = Table(
     Column("shown", Boolean, nullable=False, server_default=true()),
 )
 
+enriched = Table(
+    "enriched",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("shown", Boolean, nullable=False),
+)
+
+inferred = Table(
+    "inferred",
+    metadata,
+    Column("item_id", Text, primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("confidence", Double, nullable=False),
+)
+
 interactions = Table(
     "interactions",
     metadata,

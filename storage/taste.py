@@ -7,20 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import upsert_rows
-from storage.schema import surveys, taste_events
+from storage.schema import item_redirects, surveys, taste_events
 
 _EVENTS: Final = (
     select(
-        taste_events.c.item_id,
+        func.coalesce(item_redirects.c.new_id, taste_events.c.item_id).label("item_id"),
         taste_events.c.kind,
         taste_events.c.exposure_id,
         taste_events.c.position,
         taste_events.c.at,
     )
+    .select_from(taste_events.outerjoin(item_redirects, item_redirects.c.old_id == taste_events.c.item_id))
     .where(taste_events.c.user_id == bindparam("user_id"))
     .order_by(taste_events.c.at, taste_events.c.id)
 )
@@ -65,7 +66,7 @@ async def record(
 
 
 async def events(connection: AsyncConnection, user_id: int) -> list[Event]:
-    """All that the person did, oldest first."""
+    """All that the person did, oldest first; what was done with an item that was joined into another, with that one."""
     return [Event(*row) for row in await connection.execute(_EVENTS, {"user_id": user_id})]
 
 
@@ -75,7 +76,12 @@ async def withdraw(connection: AsyncConnection, user_id: int, item_id: str, kind
         select(taste_events.c.id)
         .where(
             taste_events.c.user_id == user_id,
-            taste_events.c.item_id == item_id,
+            or_(
+                taste_events.c.item_id == item_id,
+                taste_events.c.item_id.in_(
+                    select(item_redirects.c.old_id).where(item_redirects.c.new_id == item_id)
+                ),
+            ),
             taste_events.c.kind == kind,
         )
         .order_by(taste_events.c.at.desc(), taste_events.c.id.desc())

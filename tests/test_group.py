@@ -343,9 +343,9 @@ async def test_each_member_brings_candidates_that_nobody_else_would_find(
     request = Request(text="오늘 볼 것", domain=MOVIE)
     tastes = [Taste(liked=(liked,)) for liked in ("movie:exhuma-2024", "movie:toy-story-1995", "movie:la-la-land-2016")]  # fmt: skip
     assert len(await index.get([taste.liked[0] for taste in tastes])) == 3
-    alone = [{c.item.id for c in await gather(index, embedder, request, taste, 1)} for taste in tastes]
+    alone = [{c.item.id for c in await gather(index.now(), embedder, request, taste, 1)} for taste in tastes]
     assert len(set.union(*alone)) > len(alone[0])
-    pools = await gather_for(index, embedder, request, tastes, 1)
+    pools = await gather_for(index.now(), embedder, request, tastes, 1)
     for pool, own in zip(pools, alone, strict=True):
         assert {c.item.id for c in pool} == set.union(*alone)
         assert {c.item.id for c in pool if c.places} == own

