@@ -270,8 +270,8 @@ def as_object(reply: Reply, line: int, user: str) -> dict[str, Any]:
 def render(out: Console, reply: Reply, words: Phrases) -> None:
     """Show a reply: its text, its cards with their own buttons, then the other choices, all numbered."""
     numbered = list(enumerate(reply.choices, 1))
-    if reply.text:
-        out.print(Styled(reply.text))
+    for line in reply.text.splitlines():
+        out.print(Styled(line), soft_wrap="://" in line)  # an address that is cut leads nowhere
     for place, card in enumerate(reply.cards, 1):
         own = [(n, c) for n, c in numbered if _belongs(c, place, len(reply.cards))]
         out.print(_panel(card, place, len(reply.cards), own, words))
@@ -282,10 +282,10 @@ def render(out: Console, reply: Reply, words: Phrases) -> None:
         or not any(_belongs(c, p, len(reply.cards)) for p in range(1, len(reply.cards) + 1))
     ]
     for row in _rows(rest):
-        line = Styled("  ")
+        labels = Styled("  ")
         for number, choice in row:
-            line.append(f"{number} ", style="bold cyan").append(f"{choice.label}   ")
-        out.print(line)
+            labels.append(f"{number} ", style="bold cyan").append(f"{choice.label}   ")
+        out.print(labels)
     out.print()
 
 

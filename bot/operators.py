@@ -47,7 +47,9 @@ def jobs_list() -> None:
 
 
 @jobs.command("ask")
-def jobs_ask(kind: Annotated[str, typer.Argument(help="What to have done: index, rollback or enrich.")]) -> None:
+def jobs_ask(
+    kind: Annotated[str, typer.Argument(help="What to have done: index, rollback or enrich.")],
+) -> None:
     """Have a job done by whoever works off jobs."""
     from handlers.jobs import KINDS
 

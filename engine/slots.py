@@ -18,8 +18,6 @@ from engine.topic import is_cast
 
 OF_MANY_COUNTRIES: Final = {"western", "southeast_asian"}
 """Cuisines that a country tells more than: Italian is western, and not French."""
-OF_TITLES: Final = ("ingredients", "country", "cuisine")
-"""Fields whose words say nothing of their own inside a title."""
 FOOD_ONLY: Final = ("cuisine", "meals", "served", "soupy", "diet", "body", "price", "spicy", "kcal")
 _RESEMBLED: Final = re.compile(
     r"^\s*(?:이?랑|하고|과|와)?\s*(?:비슷|같은|처럼|느낌|닮)|"
@@ -47,9 +45,9 @@ def fill(
     unwanted: dict[str, list[str]] = defaultdict(list)
     spoken = [(name.start, name.end) for name in named if name.name.kind == "title"]
     for match in matches:
-        field = match.field
-        if field in OF_TITLES and any(low <= match.start and match.end <= high for low, high in spoken):
-            continue  # the 김치 of 김치찌개 is no wish of its own, nor the country of 베트남 쌀국수
+        field, place = match.field, (match.start, match.end)
+        if any(low <= place[0] and place[1] <= high and (low, high) != place for low, high in spoken):
+            continue  # the 김치 of 김치찌개 is no wish of its own, nor the 판타지 of 한여름의 판타지아
         if field.startswith("genres."):
             if domain is Domain.FOOD or (domain is not None and field != f"genres.{domain}"):
                 continue

@@ -256,9 +256,9 @@ class TestTalk:
     ) -> None:
         person = someone()
         await person.says("웃긴 영화")
-        care_in(await person.says("죽고싶다고외치는나무늘보 영화 있어? 죽고 싶어"))
-        assert "나무늘보" not in caplog.text
-        assert "나무늘보" not in await stored(person.stage)
+        care_in(await person.says("죽고싶다고외치는왕도롱뇽 영화 있어? 죽고 싶어"))
+        assert "왕도롱뇽" not in caplog.text
+        assert "왕도롱뇽" not in await stored(person.stage)
 
     async def test_the_talk_goes_on_as_if_it_had_not_been_a_wish(self, someone: People) -> None:
         """ "죽고 싶은데 볼만한 영화" must not be the last request that "다른 거" then changes."""

@@ -141,7 +141,7 @@ def test_a_script_prints_one_object_a_reply_numbered_by_line(home: Path, tmp_pat
         assert all(list(card) == CARD_KEYS for card in reply["cards"])
     by_turn = {reply["turn"]: reply for reply in replies}
     assert {card["domain"] for card in by_turn[3]["cards"]} == {"movie"}
-    assert not {c["id"] for c in by_turn[3]["cards"]} & {c["id"] for c in by_turn[4]["cards"]}
+    assert {card["domain"] for card in by_turn[4]["cards"]} == {"book", "movie", "food"}, "another's wish"
     assert by_turn[5]["text"] == KO.say("chat.no_nearby")
     assert by_turn[6]["slot"] == by_turn[7]["slot"] == "survey.book"
     assert {card["domain"] for card in by_turn[8]["cards"]} == {"food"}
