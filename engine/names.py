@@ -5,13 +5,15 @@ Built with each index and stored beside it. Looking up costs by the length of th
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
+
+from rapidfuzz import fuzz, process
 
 from data.item import Domain, Item
 from engine.lexicon import read
@@ -26,7 +28,7 @@ SPACED = 8
 CLOSEST = 20
 """Close spellings that are looked through for a name of the kind asked for."""
 CLOSE = 0.8
-"""How alike a misspelt name must be (difflib's ratio over the letters) to be taken for the known one."""
+"""How alike a misspelt name must be (the share of letters in common, in order) to be taken for the known one."""
 
 _PARTICLE = re.compile(
     r"(?:이랑|랑|하고|과|와|이나|나|은|는|이|가|을|를|의|도|만|에|로|으로|처럼|보다|같은|말고|빼고|대신|들어간|님|씨|"
@@ -124,10 +126,24 @@ class Names:
         squeezed, _ = squeeze(text)
         if len(squeezed) < 3:
             return None
-        keys = {_letters(key): key for key in self._by_key if abs(len(key) - len(squeezed)) <= 2 < len(key)}
-        close = difflib.get_close_matches(_letters(squeezed), keys, n=CLOSEST, cutoff=CLOSE)
-        near = (name for letters in close for name in self._by_key[keys[letters]] if name.kind in kinds)
+        keys, apart = self._apart
+        close = process.extract(
+            _letters(squeezed), apart, scorer=fuzz.ratio, score_cutoff=CLOSE * 100, limit=CLOSEST
+        )
+        near = (
+            name
+            for _, _, place in close
+            if abs(len(keys[place]) - len(squeezed)) <= 2
+            for name in self._by_key[keys[place]]
+            if name.kind in kinds
+        )
         return next(near, None)
+
+    @cached_property
+    def _apart(self) -> tuple[list[str], list[str]]:
+        """The names of more than two characters, and their letters in the same order."""
+        keys = [key for key in self._by_key if len(key) > 2]
+        return keys, [_letters(key) for key in keys]
 
 
 def _grouped(rows: Iterable[tuple[str, Name]]) -> dict[str, list[Name]]:
