@@ -173,7 +173,7 @@ def _candidates(
         if years < 19:
             yield "age", match, Range(None, max(level for level in (0, 7, 12, 15) if level <= max(years, 0)))
     for match in re.finditer(
-        rf"({_COUNTING}) ?(?:편|권|개|곳|가지|그릇|접시|종류|작품)(?![가-힣]*째)(?:만|정도|쯤)?|(하나|둘|셋)만|"
+        rf"({_COUNTING}) ?(?:편|권|개|곳|가지|그릇|접시|종류|작품)(?![가-힣]*째)(?:만|정도|쯤)?|(하나|둘|셋)(?:만|(?=\s*[.!?~]*$)|(?= ?(?:추천|골라|알려|보여|부탁)))|"
         r"\b(?:just|only|give me|recommend|suggest) (one|two|three|four|five|six|\d+)\b|\b(one|two|three|four|five|six|\d+) (?:\w+ )?(?:movies|films|books|novels|dishes|meals|things|foods)\b",
         text,
     ):

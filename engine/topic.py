@@ -126,7 +126,14 @@ def stranger(text: str, morphemes: Sequence[Morpheme]) -> str:
         and word.form[0] in _SURNAMES
         and _ASKED_FOR.match(text[word.end :])
     )
-    return next(names, "")
+    foreign = (
+        f"{given.form} {family.form}"
+        for given, family in itertools.pairwise(morphemes)
+        if given.tag == family.tag == "NNP"
+        and family.start == given.end + 1
+        and _ASKED_FOR.match(text[family.end :])
+    )
+    return next(names, "") or next(foreign, "")
 
 
 def unknown_name(text: str) -> str:

@@ -40,6 +40,8 @@ async def give(
             memory.record(room, item, kind, where, position)
     choices = []
     position = targets[0][1] if len(targets) == 1 else None
+    if len(ids) == 1 and kind in ("like", "save"):
+        room.session["focus"] = ids[0]  # "비슷한 거" after it means this one
     if where is not None and position is not None:
         choices.append(Choice(say("button.undo"), f"fb:{kind}:{where}:{position}", 1))
         if kind in ("like", "save"):

@@ -71,6 +71,7 @@ def fields(request: Request, *names: str) -> dict[str, Any]:
         ("소울푸드 추천해줘", {"domain": FOOD, "effects": ("comfort",)}),
         ("베트남 쌀국수 같은 동남아 국물요리", {"domain": FOOD, "country": (), "cuisine": ("southeast_asian",), "soupy": True}),
         ("무서운 장면 없는 애니메이션", {"domain": MOVIE, "genres": ("animation",)}),
+        ("흑백영화 하나", {"domain": MOVIE, "count": 1, "unchecked": ("colour",)}),
         ("트롤 나오는 영화", {"domain": MOVIE, "creators": (), "unknown": "트롤"}),
     ],
 )  # fmt: skip
