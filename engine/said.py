@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 from zlib import crc32
 
@@ -23,10 +24,10 @@ class Said:
 
     def times(self, sentence: str) -> int:
         """How often it was told lately."""
-        return self._times[crc32(sentence.encode())]
+        return self._times[_hash(sentence)]
 
     def add(self, *sentences: str) -> None:
-        told = [crc32(sentence.encode()) for sentence in sentences]
+        told = [_hash(sentence) for sentence in sentences]
         self.kept += told
         self._times.update(told)
         for forgotten in self.kept[:-KEPT]:
@@ -34,3 +35,8 @@ class Said:
             if not self._times[forgotten]:
                 del self._times[forgotten]
         del self.kept[:-KEPT]
+
+
+@lru_cache(16_384)
+def _hash(sentence: str) -> int:
+    return crc32(sentence.encode())

@@ -30,6 +30,8 @@ EXACT_UP_TO = 200_000
 """Rows up to which all are held in memory and compared (3 KB each); above, LanceDB's index searches."""
 HELD = 20_000
 """Items kept once parsed, or read: searches then answer with ids alone (`docs/log.md`)."""
+PARSED_UP_TO = 5_000
+"""Rows up to which all are parsed when a version is opened, 0.1 ms each."""
 RULES_HELD = 256
 """Conditions of which is remembered what keeps them: most requests of a day share a few."""
 OVERASKED = 3
@@ -82,6 +84,8 @@ class Version:
         """Every way of searching once: a broken index often shows in one of them only, and the first is slow."""
         await self.table.query().select(["item"]).limit(1).to_list()
         await self.table.query().nearest_to_text(self.match("확인")).limit(1).to_list()
+        if self.count <= PARSED_UP_TO:
+            await self.get(self.ids)
         if self.vectors is None:
             anything = [0.0] * (tables.dimensions_of(await self.table.schema()) - 1) + [1.0]
             await self.table.query().nearest_to(anything).limit(1).to_list()
