@@ -17,6 +17,7 @@ from engine.allergies import holds_any
 from engine.embedder import Embedder, Vectors
 from engine.quantities import Range
 from engine.request import FORMS, Request
+from engine.tables import of_domain, up_to_age
 from engine.taste import Taste
 from engine.version import Hit, Version, quoted
 
@@ -61,7 +62,7 @@ def rules(request: Request, taste: Taste) -> tuple[str, ...]:
     wanted = taste.limited(request)
     clauses: list[str] = []
     if wanted.domain is not None:
-        clauses.append(f"domain = {quoted(wanted.domain)}")
+        clauses.append(of_domain(wanted.domain))
     themes = tuple(genre for genre in wanted.genres if genre not in FORMS)
     clauses += _any("genres", themes or wanted.genres)
     clauses += _among("cuisine", wanted.cuisine) + _among("country", wanted.country)
@@ -75,14 +76,19 @@ def rules(request: Request, taste: Taste) -> tuple[str, ...]:
     ]
     if wanted.diet:
         food.append(f"array_has_all(diet, [{_list(wanted.diet)}])")
-    if wanted.allergens:
-        food.append(f"allergens IS NOT NULL AND NOT array_has_any(allergens, [{_list(wanted.allergens)}])")
+    for allergen in wanted.allergens:
+        food.append(f"allergens IS NOT NULL AND NOT array_has_any(allergens, [{quoted(allergen)}])")
     if wanted.avoid:
         food.append("array_length(ingredients) > 0")
-    if food:
-        clauses.append(f"(domain <> 'food' OR ({' AND '.join(food)}))")
-    if wanted.age is not None:
-        clauses.append(f"(domain = 'food' OR (age IS NOT NULL AND age <= {int(wanted.age)}))")
+    # Each for itself, and of the domain asked for alone: what keeps a condition is remembered, and is the dearer
+    # the more there is of it.
+    if wanted.domain is None:
+        clauses += [f"(domain <> 'food' OR ({each}))" for each in food]
+    elif wanted.domain is Domain.FOOD:
+        clauses += food
+    if wanted.age is not None and wanted.domain is not Domain.FOOD:
+        aged = up_to_age(int(wanted.age))
+        clauses.append(aged if wanted.domain else f"(domain = 'food' OR {aged})")
     out = wanted.exclude
     for name, values in (("genres", out.genres), ("creators", out.creators), ("people", out.people)):
         if values:

@@ -11,12 +11,12 @@ import sys
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import numpy as np
 import pyarrow as pa
 
-from data.item import Domain, Item
+from data.item import Age, Domain, Item
 from engine.document import pairs, searched_text, stems, stems_of
 from engine.embedder import Vectors
 from engine.errors import EngineError
@@ -207,3 +207,17 @@ def _skip_rest_client() -> None:
     package.__path__ = list(spec.submodule_search_locations)
     package.__spec__ = spec
     sys.modules[name] = package
+
+
+def of_domain(domain: Domain) -> str:
+    """The condition of a domain."""
+    return f"domain = '{domain}'"
+
+
+def up_to_age(age: int) -> str:
+    """The condition of an age rating, which one that is not known does not keep."""
+    return f"(age IS NOT NULL AND age <= {age})"
+
+
+COMMON: Final = (*map(of_domain, Domain), *map(up_to_age, get_args(Age)[:-1]))
+"""Conditions of nearly every request: of a large version they are looked up when it is opened."""

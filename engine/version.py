@@ -86,6 +86,9 @@ class Version:
         await self.table.query().nearest_to_text(self.match("확인")).limit(1).to_list()
         if self.count <= PARSED_UP_TO:
             await self.get(self.ids)
+        elif self.vectors is not None:
+            for clause in tables.COMMON:
+                await self.keeping(clause)
         if self.vectors is None:
             anything = [0.0] * (tables.dimensions_of(await self.table.schema()) - 1) + [1.0]
             await self.table.query().nearest_to(anything).limit(1).to_list()
