@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from bot import enrich as enrichment
 from bot import indexing, jobs
 from bot.app import parts
+from bot.outbox import notify
 from bot.progress import counting, index_progress
 from bot.settings import Settings
 from data.item import BadRow
@@ -29,7 +30,7 @@ from engine.embedder import embedder
 from handlers.admin import answered
 from handlers.inquiry import LONGEST, plain
 from handlers.jobs import line
-from storage import imports, inquiries, items, mail, sessions
+from storage import imports, inquiries, items, sessions
 from storage import jobs as stored_jobs
 from storage.database import Database
 
@@ -74,16 +75,7 @@ async def answer(settings: Settings, number: int, text: str) -> str:
             given = " ".join((inquiry.answer or "").split())
             raise OperatorError(f"Inquiry #{number} has its answer already: {given}") from None
         talk = await sessions.load(connection, inquiry.asker.id, inquiry.platform, inquiry.chat_id)
-        reply = answered(inquiry, talk, clean)
-        await mail.post(
-            connection,
-            turn_id=reply.slot,
-            platform=inquiry.platform,
-            chat_id=inquiry.chat_id,
-            slot=reply.slot,
-            body=reply.to_json(),
-            person_id=reply.person,
-        )
+        await notify(connection, answered(inquiry, talk, clean))
     return f"Sent to {inquiry.asker.name or inquiry.asker.platform_id} on {inquiry.platform}."
 
 

@@ -72,6 +72,20 @@ async def post(connection: AsyncConnection, turn: Turn, reply: Reply) -> None:
     )
 
 
+async def notify(connection: AsyncConnection, reply: Reply) -> None:
+    """Post a reply that answers no turn, and so names its slot, its chat and whom it is for."""
+    assert reply.chat is not None
+    await mail.post(
+        connection,
+        turn_id=reply.slot,
+        platform=reply.chat.platform,
+        chat_id=reply.chat.id,
+        slot=reply.slot,
+        body=reply.to_json(),
+        person_id=reply.person,
+    )
+
+
 @dataclass(slots=True, eq=False)
 class Outbox:
     """The sender of one platform: chats side by side, one message at a time in each."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from bot import indexing
 from bot.enrich import enrich
+from bot.outbox import notify
 from bot.runner import Told, Work
 from data.phrases import phrases
 from data.sources.files import SourceError
 from engine.errors import EngineError
 from handlers.jobs import card
 from handlers.room import spoken
-from storage import mail, sessions, users
+from handlers.turn import Chat
+from storage import sessions, users
 from storage.database import Database, StorageError
 from storage.jobs import Job
 
@@ -51,12 +53,5 @@ async def tell(database: Database, job: Job) -> None:
             return
         talk = await sessions.load(connection, asker.id, job.platform, job.chat_id)
         reply = card(job, phrases(spoken(asker, talk, asker.locale)))
-        await mail.post(
-            connection,
-            turn_id=reply.slot,
-            platform=job.platform,
-            chat_id=job.chat_id,
-            slot=reply.slot,
-            body=reply.to_json(),
-            person_id=asker.platform_id,
-        )
+        there = Chat(job.platform, job.chat_id)
+        await notify(connection, replace(reply, chat=there, person=asker.platform_id))
