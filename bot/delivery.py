@@ -346,7 +346,8 @@ class Delivery:
             for reply in taken.final if outcome == "done" else self._parting(taken, outcome):
                 await post(connection, turn, reply)
             await mail.finish(connection, taken.inbox_id, outcome)
-        self.wake()
+            due = await self._outbox.look(connection)
+        self._outbox.begin(due)
 
     def _parting(self, taken: _Taken, outcome: Outcome) -> list[Reply]:
         """What a turn without an answer says: in place of its interim replies, or alone where it failed."""

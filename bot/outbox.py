@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -94,6 +95,7 @@ class Outbox:
     platform: Platform
     tasks: Tasks
     _sending: dict[str, bool] = field(default_factory=dict, init=False)  # a chat: whether it is to look again
+    _begun: int = field(default=0, init=False)  # how often `begin` was called
     _dispatcher: asyncio.Task[None] | None = field(default=None, init=False)
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
@@ -103,22 +105,41 @@ class Outbox:
         if self._dispatcher is None or self._dispatcher.done():
             self._dispatcher = self.tasks.spawn(self._dispatch())
 
+    async def look(self, connection: AsyncConnection) -> list[Outgoing]:
+        """What is due, as the transaction at hand leaves it, for `begin`."""
+        return await mail.due(connection, self.platform.name)
+
+    def begin(self, due: Iterable[Outgoing]) -> None:
+        """Send what the transaction that has just ended saw as due.
+
+        To be called before anything else is awaited: what was sent meanwhile is not stored before that
+        transaction's end, so whoever is not at work in a chat has left nothing of this to be stored.
+        """
+        self._begun += 1
+        for chat_id, all_of_it in _by_chat(due).items():
+            self._send_in(chat_id, all_of_it)
+
     async def _dispatch(self) -> None:
         """Start a sender for each chat that has something due and none at work."""
         while self._woken.is_set():
             self._woken.clear()
-            busy = set(self._sending)
-            by_chat: dict[str, list[Outgoing]] = {}
-            for outgoing in await self.tasks.insist(self._due):
-                by_chat.setdefault(outgoing.chat_id, []).append(outgoing)
+            busy, begun = set(self._sending), self._begun
+            by_chat = _by_chat(await self.tasks.insist(self._due))
+            if self._begun != begun:
+                self._woken.set()  # another began to send since: some of this may have been sent
+                continue
             for chat_id, due in by_chat.items():
-                if chat_id in self._sending:
-                    self._sending[chat_id] = True
-                elif chat_id in busy:
-                    self._woken.set()  # its sender ended since: some of this may have been sent
+                if chat_id not in self._sending and chat_id in busy:
+                    self._woken.set()  # its sender ended since: likewise
                 else:
-                    self._sending[chat_id] = False
-                    self.tasks.spawn(self._send_to(chat_id, due))
+                    self._send_in(chat_id, due)
+
+    def _send_in(self, chat_id: str, due: list[Outgoing]) -> None:
+        if chat_id in self._sending:
+            self._sending[chat_id] = True
+        else:
+            self._sending[chat_id] = False
+            self.tasks.spawn(self._send_to(chat_id, due))
 
     async def _send_to(self, chat_id: str, due: list[Outgoing]) -> None:
         """Send what is due in one chat, always the latest version, until nothing is."""
@@ -173,3 +194,10 @@ class Outbox:
         async with self.database.writing() as connection:
             await settled(connection)
             return await mail.due(connection, self.platform.name, chat_id)
+
+
+def _by_chat(due: Iterable[Outgoing]) -> dict[str, list[Outgoing]]:
+    by_chat: dict[str, list[Outgoing]] = {}
+    for outgoing in due:
+        by_chat.setdefault(outgoing.chat_id, []).append(outgoing)
+    return by_chat

@@ -152,23 +152,25 @@ def rank(
     that the request names to resemble.
     """
     wanted = wishes(request, taste, like)
-    best = max((candidate.fused for candidate in candidates), default=1.0)
     noise = random.Random(seed)  # noqa: S311
     jitter = (
         JITTER
         if any(wish.said for wish in wanted) or request.like or request.items or request.unknown
         else OPEN_JITTER
     )
+    unwished = UNASKED if request.is_open else RULES_ONLY
     shown = _places(taste.shown)
     ranked = []
     ordered = sorted(candidates, key=lambda c: c.item.id)
+    fused = [candidate.fused for candidate in ordered]
+    best = max(fused, default=1.0)
     affinities = _affinities(ordered, taste, known)
     leaning = leanings(
         [candidate.item for candidate in ordered], taste, {key: hit.item for key, hit in known.items()}
     )
-    for candidate, affinity, leans in zip(ordered, affinities, leaning, strict=True):
-        share, kept = _kept(candidate.item, wanted, request)
-        found = candidate.fused / best
+    for candidate, found, affinity, leans in zip(ordered, fused, affinities, leaning, strict=True):
+        share, kept = _kept(candidate.item, wanted, unwished)
+        found /= best
         score = WISH_SHARE * share + FOUND_SHARE * found + TASTE_SHARE * affinity + LEAN_SHARE * leans
         if "named" in candidate.places:
             score += 1.0
@@ -177,13 +179,7 @@ def rank(
             STALE * math.exp(-place / FADES) if place is not None and "named" not in candidate.places else 0.0
         )
         merit = min(1.0, score - stale)
-        parts = {
-            "wishes": round(share, 4),
-            "found": round(found, 4),
-            "taste": round(affinity, 4),
-            "leans": round(leans, 4),
-            "stale": round(stale, 4),
-        }
+        parts = {"wishes": share, "found": found, "taste": affinity, "leans": leans, "stale": stale}
         score = min(1.0, merit + jitter * noise.random())
         ranked.append(Ranked(candidate, score, share, kept, merit, parts=parts))
     return sorted(ranked, key=lambda r: -r.score)
@@ -234,8 +230,9 @@ def _wish(name: str, value: Any, weight: float, said: bool = True) -> Wish | Non
     return Wish(name, value if isinstance(value, tuple) else (value,), weight, said)
 
 
-def _kept(item: Item, wanted: Sequence[Wish], request: Request) -> tuple[float, tuple[tuple[str, str], ...]]:
-    """The share of the wishes that an item keeps, by weight, and those it keeps by name."""
+def _kept(item: Item, wanted: Sequence[Wish], unwished: float) -> tuple[float, tuple[tuple[str, str], ...]]:
+    """The share of the wishes that an item keeps, by weight, `unwished` where there are none, and those it keeps
+    by name."""
     total = points = 0.0
     kept: list[tuple[str, str]] = []
     for wish in wanted:
@@ -251,8 +248,7 @@ def _kept(item: Item, wanted: Sequence[Wish], request: Request) -> tuple[float, 
             points += wish.weight * (0.8 + 0.2 * len(hits) / len(wish.values))
         if wish.said:
             kept += [(wish.field, str(hit)) for hit in hits]
-    share = points / total if total else UNASKED if request.is_open else RULES_ONLY
-    return share, tuple(kept)
+    return points / total if total else unwished, tuple(kept)
 
 
 def _hits(item: Item, wish: Wish) -> list[Any]:

@@ -318,7 +318,7 @@ def _trace(
                 "id": c.item.id,
                 "sources": c.places,
                 "score": round(scores[c.item.id].score, 4),
-                **scores[c.item.id].parts,
+                **{name: round(part, 4) for name, part in scores[c.item.id].parts.items()},
             }
             for c in candidates[:50]
         ),

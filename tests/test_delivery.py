@@ -23,6 +23,7 @@ from bot.outbox import SendLater, SendRefused
 from handlers.room import Room
 from handlers.turn import Chat, Command, Reply, Text, Turn
 from storage import exposures, mail, schema, taste
+from storage.mail import Outgoing
 from tests.house import FOREVER, House, take, text, turn
 
 
@@ -469,6 +470,40 @@ async def test_versions_posted_while_sending_are_sent_as_one(house: House) -> No
     house.release.set()
     await house.delivery.settle()
     assert house.shown == [("m0", "1"), ("m0", "4")]
+
+
+async def test_who_looked_before_another_sent_sends_nothing_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dispatcher read what was due, and the end of a turn sent it before the dispatcher went on."""
+    due = mail.due
+
+    async def slowly(connection: AsyncConnection, platform: str, chat_id: str | None = None) -> list[Outgoing]:
+        found = await due(connection, platform, chat_id)
+        if not house.held.is_set():
+            await house.at("the look of the dispatcher")
+        return found
+
+    monkeypatch.setattr(mail, "due", slowly)
+    house.hold = "the look of the dispatcher"
+    await house.post("s", "posted")
+    await house.before_all_is_done(house.held.wait())
+    await take(house, turn("t"))
+    await house.until_shown("posted", "t!")
+    await asyncio.wait_for(until_stored(house), FOREVER)
+    house.release.set()
+    await house.delivery.settle()
+    assert house.texts() == ["posted", "t!"]
+
+
+async def until_stored(house: House) -> None:
+    """Return when nothing is due any more."""
+    while True:
+        async with house.database.reading() as connection:
+            waiting = select(func.count()).where(schema.outbox.c.sent_version < schema.outbox.c.version)
+            if not await connection.scalar(waiting):
+                return
+        await asyncio.sleep(0)
 
 
 async def test_a_refused_reply_holds_up_nothing(house: House) -> None:
