@@ -138,8 +138,13 @@ async def heeding(turn: Turn, room: Room) -> None:
 
 async def test_what_a_superseded_turn_told_is_heeded_once_and_in_order(house: House) -> None:
     """Keeps away an allergy that is forgotten because the question after it came at once."""
+
+    async def pondering(turn: Turn, room: Room) -> AsyncIterator[Reply]:
+        await asyncio.Event().wait()  # in case its turn comes before the next text does
+        yield Reply("at last")
+
     house.delivery.heed = heeding
-    house.conversations["running"] = house.thinking
+    house.conversations |= {"running": house.thinking, "waiting": pondering}
     await house.take_and_hold(text("running"), "in running")
     await take(house, text("waiting"), turn("press"), text("new"))
     await house.delivery.settle()
@@ -478,7 +483,9 @@ async def test_who_looked_before_another_sent_sends_nothing_again(
     """The dispatcher read what was due, and the end of a turn sent it before the dispatcher went on."""
     due = mail.due
 
-    async def slowly(connection: AsyncConnection, platform: str, chat_id: str | None = None) -> list[Outgoing]:
+    async def slowly(
+        connection: AsyncConnection, platform: str, chat_id: str | None = None
+    ) -> list[Outgoing]:
         found = await due(connection, platform, chat_id)
         if not house.held.is_set():
             await house.at("the look of the dispatcher")
