@@ -162,7 +162,11 @@ def _candidates(
             if match[1]
             else 10_000
         )
-        yield "price", match, Range(None, 1 if won <= 10_000 else 2 if won <= 20_000 else 3)
+        yield "price", match, _price(won)
+    for match in re.finditer(
+        r"(?<![\d,])(\d{1,2},?\d{3}) ?원(?:대)?(?: ?(이하|이내|안쪽|안에|미만|정도|쯤))?", text
+    ):
+        yield "price", match, _price(int(match[1].replace(",", "")))
     for match in re.finditer(
         r"(\d{1,2}|다섯|여섯|일곱|여덟|아홉|열) ?(?:살|세)(?![가-힣]*기)|\b(\d{1,2})[- ]years?[- ]old|"
         r"\b(?:son|daughter|kid|child|boy|girl|he|she) is (\d{1,2})\b",
@@ -180,6 +184,11 @@ def _candidates(
         count = number(next(group for group in match.groups() if group))
         if count >= 1:
             yield "count", match, Range(min(count, MAX_COUNT), min(count, MAX_COUNT))
+
+
+def _price(won: int) -> Range:
+    """The levels of price that so many won buy."""
+    return Range(None, 1 if won <= 10_000 else 2 if won <= 20_000 else 3)
 
 
 def _sided(low: int, high: int, side: str | None) -> Range:

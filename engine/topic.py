@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from data.item import BOOK_GENRES, MOVIE_GENRES, Domain
@@ -31,6 +31,9 @@ _AND: Final = re.compile(
 _SURNAMES: Final = "김이박최정강조윤장임한오서신권황안송류유전홍고문양손배백허남심노하곽성차주우구민진나지엄채원천방공현함변염추"
 _ASKED_FOR: Final = re.compile(
     r"(?:[이가은는])?\s*(?:나오|나온|출연|주연|감독|작가|배우|작품|영화|책|소설|꺼|거|걸|[?!.~]|$)"
+)
+_OF_DISHES: Final = frozenset(
+    {"cuisine", "diet", "soupy", "served", "spicy", "body", "quantity.price", "quantity.kcal"}
 )
 _WORK: Final = re.compile(
     r"\s*(?:의\s)?(?:처럼|같은|팬|신작|글|거|꺼|감독|작가|배우|영화|책|소설|에세이|작품|주연|나오|출연)"
@@ -61,7 +64,7 @@ def domain_of(text: str, matches: Sequence[Match], named: Sequence[NameMatch]) -
     sure = {name.name.domain for name in named if name.sure or name.name.kind == "title"}
     if len(sure) == 1:
         return sure.pop(), False
-    if any(match.field in ("cuisine", "diet", "soupy", "served", "spicy", "body") for match in matches):
+    if any(match.field in _OF_DISHES for match in matches):
         return (Domain.FOOD, False) if not genres[Domain.MOVIE] else (None, False)
     return None, False
 
@@ -126,14 +129,44 @@ def stranger(text: str, morphemes: Sequence[Morpheme]) -> str:
         and word.form[0] in _SURNAMES
         and _ASKED_FOR.match(text[word.end :])
     )
-    foreign = (
-        f"{given.form} {family.form}"
-        for given, family in itertools.pairwise(morphemes)
-        if given.tag == family.tag == "NNP"
-        and family.start == given.end + 1
-        and _ASKED_FOR.match(text[family.end :])
-    )
-    return next(names, "") or next(foreign, "")
+    return next(names, "") or foreigner(text, morphemes, ())
+
+
+def foreigner(text: str, morphemes: Sequence[Morpheme], known: Sequence[tuple[int, int]]) -> str:
+    """A name of two words, as foreign ones are, that a text asks for: 스티븐 킹 소설. Neither word reaches into
+    what is known."""
+    names = (f"{given.form} {family.form}" for given, family in _foreign(text, morphemes, known))
+    return next(names, "")
+
+
+def own(
+    named: Sequence[NameMatch], matches: Sequence[Match], morphemes: Sequence[Morpheme], text: str
+) -> list[NameMatch]:
+    """Names without those that are only the first word of another's: 무라카미 is one, 무라카미 류 is someone else."""
+    spans = [*((each.start, each.end) for each in matches), *((each.start, each.end) for each in named)]
+
+    def goes_on(name: tuple[int, int]) -> bool:
+        others = [span for span in spans if span != name]
+        return any((given.start, given.end) == name for given, _ in _foreign(text, morphemes, others))
+
+    return [
+        name
+        for name in named
+        if name.name.kind not in ("creator", "person") or not goes_on((name.start, name.end))
+    ]
+
+
+def _foreign(
+    text: str, morphemes: Sequence[Morpheme], known: Sequence[tuple[int, int]]
+) -> Iterator[tuple[Morpheme, Morpheme]]:
+    for given, family in itertools.pairwise(morphemes):
+        if (
+            given.tag == family.tag == "NNP"
+            and family.start == given.end + 1
+            and _ASKED_FOR.match(text[family.end :])
+            and not any(start < family.end and given.start < end for start, end in known)
+        ):
+            yield given, family
 
 
 def unknown_name(text: str) -> str:

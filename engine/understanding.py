@@ -25,7 +25,7 @@ from engine.quantities import Quantity
 from engine.request import Exclude, Request, union
 from engine.slots import fill
 from engine.text import is_korean, normalize, squeeze
-from engine.topic import domain_of, meant, several, stranger, unknown_name
+from engine.topic import domain_of, foreigner, meant, own, several, stranger, unknown_name
 
 SEARCHED_CHARS: Final = 300
 """What of a text is embedded and searched: more costs seconds and says nothing more about a wish."""
@@ -164,7 +164,7 @@ class Understander:
         heard = self._hear(mended, morphemes, names, last, domain, this_year)
         if intent == "recommend" and heard.is_open:
             self._guess(heard, names)
-        if intent == "recommend" and heard.is_open and (unknown := stranger(heard.low, morphemes)):
+        if intent == "recommend" and (unknown := self._stranger(heard)):
             heard.fresh = replace(heard.fresh, unknown=unknown)
         if intent == "recommend" and heard.is_open:
             felt = await self._feelings.felt(mended[:SEARCHED_CHARS])
@@ -214,10 +214,10 @@ class Understander:
         low = mended.lower()
         matches = self._lexicon.find(low, morphemes)
         numbers = _as_matches_of(quantities.find(low, this_year, domain))
-        said_names = names.find(mended)
+        said_names = own(names.find(mended), matches, morphemes, low)
         named = meant(said_names, [*matches, *numbers], low)
         told, of_works = domain, last is not None and last.domain in (Domain.BOOK, Domain.MOVIE)
-        domain, explicit = (domain, True) if domain else domain_of(low, matches, named)
+        domain, explicit = (domain, True) if domain else domain_of(low, [*matches, *numbers], named)
         if told is None and not explicit and domain is Domain.FOOD and of_works:
             # "Korean" is a kitchen and a country: after films it is the country
             lands = {match.start for match in matches if match.field == "country"}
@@ -254,6 +254,15 @@ class Understander:
             back is not None,
             back[0] if back else None,
         )
+
+    @staticmethod
+    def _stranger(heard: _Heard) -> str:
+        """Someone whom the text asks for and nothing here is by."""
+        if heard.is_open:
+            return stranger(heard.low, heard.morphemes)
+        if heard.fresh.creators or heard.fresh.people or heard.titles:
+            return ""
+        return foreigner(heard.low, heard.morphemes, [(match.start, match.end) for match in heard.matches])
 
     def _guess(self, heard: _Heard, names: Names) -> None:
         """Take a text that says nothing else for a name that it is nearly spelt like."""

@@ -32,6 +32,8 @@ MOVIE, BOOK, FOOD = Domain.MOVIE, Domain.BOOK, Domain.FOOD
         ("600kcal 이상", FOOD, "kcal", 600, None),
         ("만원 이하 점심", FOOD, "price", None, 1),
         ("2만원 안쪽", FOOD, "price", None, 2),
+        ("15000원 이하", FOOD, "price", None, 2),
+        ("8,500원짜리", FOOD, "price", None, 1),
         ("두 편만", MOVIE, "count", 2, 2),
         ("다섯 권", BOOK, "count", 5, 5),
         ("하나만 골라줘", FOOD, "count", 1, 1),

@@ -73,6 +73,12 @@ def fields(request: Request, *names: str) -> dict[str, Any]:
         ("무서운 장면 없는 애니메이션", {"domain": MOVIE, "genres": ("animation",)}),
         ("흑백영화 하나", {"domain": MOVIE, "count": 1, "unchecked": ("colour",)}),
         ("트롤 나오는 영화", {"domain": MOVIE, "creators": (), "unknown": "트롤"}),
+        ("스티븐 킹 소설", {"domain": BOOK, "creators": (), "unknown": "스티븐 킹"}),
+        ("무라카미 류 소설", {"domain": BOOK, "creators": (), "unknown": "무라카미 류"}),
+        ("무라카미 소설", {"domain": BOOK, "creators": ("무라카미 하루키",), "unknown": ""}),
+        ("톰 크루즈 액션 영화", {"domain": MOVIE, "people": ("톰 크루즈",), "unknown": ""}),
+        ("프랑스 파리 배경 영화", {"domain": MOVIE, "country": ("FR",), "unknown": ""}),
+        ("12,000원 이하", {"domain": FOOD, "price": 2}),
     ],
 )  # fmt: skip
 async def test_a_wish_becomes_a_request(understand: Understand, text: str, expected: dict[str, Any]) -> None:
