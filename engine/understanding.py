@@ -106,6 +106,7 @@ class Understander:
         self._lexicon = Lexicon({**{k: v for k, v in table.items() if k != "genres"}, **flat})
         words = read("dialogue")["words"]
         self._request_words = pattern(words["request"])
+        self._things = frozenset(words["things"])
         self._refine_words = pattern(words["refine"])
         self._instead = pattern(words["instead"])
         self._plain = frozenset(words["plain"])
@@ -267,7 +268,7 @@ class Understander:
     def _guess(self, heard: _Heard, names: Names) -> None:
         """Take a text that says nothing else for a name that it is nearly spelt like."""
         domains = [(match.start, match.end) for match in heard.matches if match.field == "domain"]
-        guess = names.closest(self.search_text(_without(heard.low, domains)))
+        guess = names.closest(self._asked(_without(heard.low, domains)))
         if guess is not None and heard.domain in (None, guess.domain):
             heard.fresh = replace(heard.fresh, domain=guess.domain, **_named_field(guess))
             heard.titles = guess.items if guess.kind == "title" else ()
@@ -306,7 +307,12 @@ class Understander:
         ]
 
     def search_text(self, text: str) -> str:
-        """The text without the words that only ask, for searching."""
+        """The text without the words that only ask, and without those for the thing itself, for searching: all
+        that is searched is a film where a film is asked for, and each word costs a millisecond."""
+        asked = self._asked(text)
+        return " ".join(word for word in asked.split() if word.lower() not in self._things) or asked
+
+    def _asked(self, text: str) -> str:
         return (" ".join(self._request_words.sub(" ", text).split()) or text)[:SEARCHED_CHARS]
 
     def _refines(self, heard: _Heard, last: Request | None, intent: Intent) -> bool:
@@ -319,7 +325,7 @@ class Understander:
             return True
         if self._negation.begins(text):
             return False
-        asked = self.search_text(text).rstrip(" .!?~요")
+        asked = self._asked(text).rstrip(" .!?~요")
         only_excludes = (
             replace(fresh, exclude=Exclude(), allergens=(), avoid=()).is_open and not fresh.is_open
         )

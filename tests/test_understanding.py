@@ -100,6 +100,22 @@ async def test_an_example_request_is_a_wish_of_its_domain(understand: Understand
 
 
 @pytest.mark.parametrize(
+    ("text", "searched"),
+    [
+        ("비 오는 날 볼 로맨스 영화 추천해줘", "비 오는 날 볼 로맨스"),
+        ("영화 추천해줘", "영화"),
+        ("영화감독 이야기 책", "영화감독 이야기"),
+        ("a funny Movie", "a funny"),
+        ("메뉴", "메뉴"),
+    ],
+)
+async def test_words_that_only_ask_are_not_searched(understand: Understand, text: str, searched: str) -> None:
+    """All that is searched is films where a film is asked for: the word for it only makes summaries that hold it
+    seem nearer."""
+    assert (await understand(text)).request.text == searched
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("공포랑 스릴러 빼고 영화 추천", {"genres": ("horror", "thriller")}),
@@ -116,6 +132,9 @@ async def test_an_example_request_is_a_wish_of_its_domain(understand: Understand
         ("not a horror, not a thriller movie", {"genres": ("horror", "thriller")}),
         ("movies not about war", {"genres": ("war",)}),
         ("something other than korean food", {"cuisine": ("korean",)}),
+        ("사랑 얘기 나오는 건 no, 기분전환용 영화", {"genres": ("romance",)}),
+        ("공포 영화는 노노", {"genres": ("horror",)}),
+        ("한식 no pork", {"cuisine": ()}),
     ],
 )  # fmt: skip
 async def test_what_is_turned_down_is_excluded(
