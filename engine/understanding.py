@@ -31,6 +31,8 @@ SEARCHED_CHARS: Final = 300
 """What of a text is embedded and searched: more costs seconds and says nothing more about a wish."""
 BEGUN: Final = 64
 """How many texts may be begun with and not be understood after all, such as answers to a question."""
+FRIGHT: Final = "무서워"
+"""Said of films after films, and else of oneself."""
 FRAGMENT_CHARS: Final = 10
 _FRAGMENT: Final = re.compile(r"(?:거|건|걸|것|거로|걸로|것으로)$")
 """How a text ends that says of which kind the last request should have been: 국물 있는 거."""
@@ -185,7 +187,8 @@ class Understander:
         elif last is not None and intent == "recommend" and self._changes_domain(heard, last):
             request = _elsewhere(heard.fresh, last)
         if intent == "similar" and not heard.points and (strange := unknown_name(mended)):
-            intent, request = "recommend", replace(request, unknown=strange)
+            someone = request.creators or request.people  # 지브리 같은 영화 wants one of theirs
+            intent, request = "recommend", replace(request, unknown="" if someone else strange)
         if request.domain is Domain.FOOD and request.immersion == "light":
             # "더 가볍게" of a dish means its calories
             request = replace(request, immersion=None, body=request.body or ("diet",))
@@ -212,8 +215,12 @@ class Understander:
         this_year: int,
     ) -> _Heard:
         """What the words, names and numbers of a text say, and what of it is turned down."""
-        low = mended.lower()
-        matches = self._lexicon.find(low, morphemes)
+        low, of_film = mended.lower(), last is not None and last.domain is Domain.MOVIE
+        matches = [
+            match
+            for match in self._lexicon.find(low, morphemes)
+            if of_film or low[match.start : match.end] != FRIGHT
+        ]
         numbers = _as_matches_of(quantities.find(low, this_year, domain))
         said_names = own(names.find(mended), matches, morphemes, low)
         named = meant(said_names, [*matches, *numbers], low)
@@ -234,7 +241,11 @@ class Understander:
         refused = self._allergies.refused(low, morphemes, eaten)
         if back is not None:
             refused = self._allergies.refused(_without(low, [back[1]]), ())
-        fresh = fill(low, matches, named, negated, domain, found, refused)
+        compared = {word.start for word in morphemes if (word.form, word.tag) == ("보다", "JKB")}
+        wished = [
+            match for match in matches if match.end not in compared
+        ]  # 액션보다 tells of films, and wants another
+        fresh = fill(low, wished, named, negated, domain, found, refused)
         if tired := self._tired_of(low, morphemes, [*matches, *numbers, *_as_matches(named)]):
             out = fresh.exclude
             fresh = replace(fresh, exclude=replace(out, titles=union(out.titles, tired)))

@@ -79,6 +79,8 @@ def fields(request: Request, *names: str) -> dict[str, Any]:
         ("톰 크루즈 액션 영화", {"domain": MOVIE, "people": ("톰 크루즈",), "unknown": ""}),
         ("프랑스 파리 배경 영화", {"domain": MOVIE, "country": ("FR",), "unknown": ""}),
         ("12,000원 이하", {"domain": FOOD, "price": 2}),
+        ("액션보다 생각할 거리 많은 SF", {"domain": MOVIE, "genres": ("sf",)}),
+        ("지브리 같은 영화", {"domain": MOVIE, "creators": ("미야자키 하야오", "다카하타 이사오", "콘도 요시후미"), "unknown": ""}),
     ],
 )  # fmt: skip
 async def test_a_wish_becomes_a_request(understand: Understand, text: str, expected: dict[str, Any]) -> None:
@@ -385,6 +387,8 @@ async def test_a_domain_named_after_a_mood_keeps_the_mood(understand: Understand
         (LAUGH, "너무 무거워", {"immersion": "light"}),
         (LAUGH, "마음이 너무 무거워", {"immersion": None}),
         (LAUGH, "too scary", {"exclude": Exclude(genres=("horror",))}),
+        (LAUGH, "너무 무서워", {"exclude": Exclude(genres=("horror",)), "moods": LAUGH.moods}),
+        (LUNCH, "너무 무서워", {"exclude": Exclude(), "moods": ("anxious",)}),
     ],
 )
 async def test_a_complaint_of_too_much_wants_less(
