@@ -19,6 +19,13 @@ from engine.topic import is_cast
 OF_MANY_COUNTRIES: Final = {"western", "southeast_asian"}
 """Cuisines that a country tells more than: Italian is western, and not French."""
 FOOD_ONLY: Final = ("cuisine", "meals", "served", "soupy", "diet", "body", "price", "spicy", "kcal")
+_MANNER: Final = re.compile(
+    r"\s*(?:같은|비슷한|감성|갬성|느낌|스타일|분위기|풍(?=의|으로|\s|$)|(?:-|\s)?(?:like|style|esque|vibes?)\b)",
+    re.I,
+)
+"""After a maker's name: something in that manner is wanted, not by that maker."""
+OF_A_MAKER: Final = 2
+"""How many works stand for a maker's manner."""
 _RESEMBLED: Final = re.compile(
     r"^\s*(?:이?랑|하고|과|와)?\s*(?:비슷|같은|처럼|느낌|닮)|"
     r"비슷|그런 ?(?:느낌|거|걸|류|책|영화|분위기)|(?:something|anything|one|more) like (?:it|that)|similar",
@@ -91,6 +98,8 @@ def fill(
         match name.name.kind:
             case "creator" if is_cast(name, named, text):
                 pass
+            case "creator" | "person" if not out and _MANNER.match(text[name.end :]):
+                like += name.name.items[:OF_A_MAKER]
             case "creator" | "person" if not out and _elsewhere(name, named, domain):
                 unknown = name.name.value  # it would be a rule that nothing keeps
             case "creator":

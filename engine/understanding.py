@@ -187,8 +187,8 @@ class Understander:
         elif last is not None and intent == "recommend" and self._changes_domain(heard, last):
             request = _elsewhere(heard.fresh, last)
         if intent == "similar" and not heard.points and (strange := unknown_name(mended)):
-            someone = request.creators or request.people  # 지브리 같은 영화 wants one of theirs
-            intent, request = "recommend", replace(request, unknown="" if someone else strange)
+            known = request.creators or request.people or request.like
+            intent, request = "recommend", replace(request, unknown="" if known else strange)
         if request.domain is Domain.FOOD and request.immersion == "light":
             # "더 가볍게" of a dish means its calories
             request = replace(request, immersion=None, body=request.body or ("diet",))

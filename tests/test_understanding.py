@@ -80,7 +80,7 @@ def fields(request: Request, *names: str) -> dict[str, Any]:
         ("프랑스 파리 배경 영화", {"domain": MOVIE, "country": ("FR",), "unknown": ""}),
         ("12,000원 이하", {"domain": FOOD, "price": 2}),
         ("액션보다 생각할 거리 많은 SF", {"domain": MOVIE, "genres": ("sf",)}),
-        ("지브리 같은 영화", {"domain": MOVIE, "creators": ("미야자키 하야오", "다카하타 이사오", "콘도 요시후미"), "unknown": ""}),
+        ("지브리 영화", {"domain": MOVIE, "creators": ("미야자키 하야오", "다카하타 이사오", "콘도 요시후미")}),
     ],
 )  # fmt: skip
 async def test_a_wish_becomes_a_request(understand: Understand, text: str, expected: dict[str, Any]) -> None:
@@ -99,6 +99,17 @@ async def test_an_example_request_is_a_wish_of_its_domain(understand: Understand
     assert understood.intent == "recommend"
     assert understood.request.domain == case.must["domain"]
     assert not understood.request.is_open
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["봉준호 감성 영화", "봉준호 같은 감독 영화", "봉준호 스타일로 한국 영화", "a bong joon-ho style movie"],
+)
+async def test_the_manner_of_a_maker_is_a_likeness_and_no_rule(understand: Understand, text: str) -> None:
+    """지브리 감성 실사 영화 found nothing: by whoever draws, and not drawn."""
+    request = (await understand(text)).request
+    assert request.like
+    assert (request.creators, request.unknown) == ((), "")
 
 
 @pytest.mark.parametrize(
