@@ -100,6 +100,11 @@ def rules(request: Request, taste: Taste) -> tuple[str, ...]:
     return tuple(clauses)
 
 
+def among(ids: Sequence[str]) -> str:
+    """The condition of the index that an item is one of these."""
+    return f"id IN ({_list(ids)})"
+
+
 async def gather(
     index: Version, embedder: Embedder, request: Request, taste: Taste, method: Method
 ) -> list[Candidate]:
@@ -118,7 +123,7 @@ async def gather(
     for number, hit in enumerate(liked.values()):
         sources[f"like{number}"] = await scope.nearest(hit.vector, POOL)
     if request.items:
-        whole = index.scope((*where, f"id IN ({_list(request.items)})"), out)
+        whole = index.scope((*where, among(request.items)), out)
         sources["named"] = await whole.all(len(request.items))
     return fuse(sources, (*taste.avoid, *request.avoid))
 

@@ -29,6 +29,12 @@ _COUNTING = (
 """Things are counted in native numerals; 이 작품 means this one, not two."""
 _MOST = r"(?:이하|이내|이하로|미만|안에|안으로|안쪽|안 ?넘|안 ?되는|못 ?되는|넘지 ?않|아래|까지|내로|안 ?걸|정도|쯤|짜리|이?면 ?(?:되|돼|끝|완성|충분)|만에|으로 ?되|컷|at most|max\\b|or less|or under|or shorter|tops)"
 _LEAST = r"(?:이상|넘는|넘어|넘게|초과|or more|at least|or longer)"
+_NOT_FOR_ADULTS = re.compile(
+    r"(?:청불|청소년 ?관람 ?불가|(?:19|18)(?:금|세)|성인 ?(?:물|영화|등급))(?: ?(?:이상|등급|영화|책|소설|관람가|[은는이가도만]))*"
+    r" ?(?:말고|빼고|빼|제외|아닌|아니고|아니었|안 ?[돼되됨]|싫)|"
+    r"\b(?:no|not|nothing) (?:r[- ]rated|adult[- ]only|18\+|nsfw)"
+)
+"""Said of a rating, it turns down what is for adults only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +182,8 @@ def _candidates(
         years = int(word) if word.isdigit() else _WORDS[word]
         if years < 19:
             yield "age", match, Range(None, max(level for level in (0, 7, 12, 15) if level <= max(years, 0)))
+    for match in _NOT_FOR_ADULTS.finditer(text):
+        yield "age", match, Range(None, 15)
     for match in re.finditer(
         rf"({_COUNTING}) ?(?:편|권|개|곳|가지|그릇|접시|종류|작품)(?![가-힣]*째)(?:만|정도|쯤)?|(하나|둘|셋)(?:만|(?=\s*[.!?~]*$)|(?= ?(?:추천|골라|알려|보여|부탁)))|"
         r"\b(?:just|only|give me|recommend|suggest) (one|two|three|four|five|six|\d+)\b|\b(one|two|three|four|five|six|\d+) (?:\w+ )?(?:movies|films|books|novels|dishes|meals|things|foods)\b",

@@ -9,7 +9,7 @@ from typing import Final
 
 from data.item import Domain, Item
 from data.phrases import Language
-from engine.candidates import Candidate, Method, fuse, gather
+from engine.candidates import Candidate, Method, among, fuse, gather, rules
 from engine.embedder import Embedder
 from engine.group import Strategy, common, gather_for, rank_for, together
 from engine.index import Index
@@ -26,8 +26,10 @@ from engine.writing import Writer
 
 POLICY: Final = "embedded-2"
 """Names the way of choosing in stored exposures; changes whenever choosing changes."""
-CATALOG_SHOWN: Final = 500
+CATALOG_SHOWN: Final = 1_000
 """How many items a grid to choose from may hold."""
+FEW: Final = 3
+"""How many of what was recommended a description may mean, at least."""
 LOOSENED: Final = (
     "genres", "cuisine", "country", "creators", "people", "years", "length", "kcal", "spicy", "price",
     "exclude",
@@ -179,11 +181,15 @@ class Recommender:
         return {key for key, item in (await self.items(ids)).items() if item.domain is domain}
 
     async def closest(self, ids: Sequence[str], request: Request) -> list[str]:
-        """The third of these items that a request describes best, the best first."""
+        """The third of these items, or three, that a request describes best: of those that keep its rules,
+        where some do."""
         query = await self.embedder.query(request.text)
-        hits = sorted((await self.index.get(ids)).values(), key=lambda hit: -float(hit.vector @ query))
+        version = self.index.now()
+        kept = await version.scope((*rules(request, Taste()), among(ids))).all(len(ids)) if ids else []
+        hits = kept or list((await version.get(ids)).values())
+        hits.sort(key=lambda hit: -float(hit.vector @ query))
         ranked = rank(fuse({"vector": hits}), request, Taste(), {}, seed=0)
-        return [each.item.id for each in ranked[: max(1, len(ranked) // 3)]]
+        return [each.item.id for each in ranked[: max(FEW, len(ranked) // 3)]]
 
     async def catalog(self, domain: Domain) -> list[Item]:
         """The items of a domain that can be shown, newest first."""

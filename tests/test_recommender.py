@@ -111,7 +111,7 @@ async def test_fewer_than_asked_are_given_when_fewer_fit(
         Request(domain=MOVIE, creators=("봉준호",), genres=("western",)),
         Request(domain=FOOD, cuisine=("korean",), kcal=Range(None, 1)),
         Request(domain=BOOK, genres=("sf",), years=Range(None, 1900), length=Range(None, 10)),
-        Request(domain=FOOD, spicy=Range(3, None), diet=("vegan",), price=1),
+        Request(domain=FOOD, spicy=Range(3, None), diet=("vegan",), kcal=Range(None, 20)),
         Request(domain=MOVIE, genres=("western",), exclude=Exclude(genres=("western",))),
     ],
 )

@@ -80,7 +80,7 @@ def fields(request: Request, *names: str) -> dict[str, Any]:
         ("프랑스 파리 배경 영화", {"domain": MOVIE, "country": ("FR",), "unknown": ""}),
         ("12,000원 이하", {"domain": FOOD, "price": 2}),
         ("액션보다 생각할 거리 많은 SF", {"domain": MOVIE, "genres": ("sf",)}),
-        ("지브리 영화", {"domain": MOVIE, "creators": ("미야자키 하야오", "다카하타 이사오", "콘도 요시후미")}),
+        ("지브리 영화", {"domain": MOVIE, "creators": ("미야자키 하야오", "콘도 요시후미", "다카하타 이사오")}),
     ],
 )  # fmt: skip
 async def test_a_wish_becomes_a_request(understand: Understand, text: str, expected: dict[str, Any]) -> None:
