@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,12 +20,14 @@ KEY = "S3cret/Key+For=Tests"
 
 @dataclass(frozen=True)
 class Say:
-    """One answer. `endless` never stops sending; `cut` promises more than it sends and hangs up."""
+    """One answer. `endless` never stops sending, `hesitant` never comes to the end of its head; `cut` promises more than
+    it sends and hangs up."""
 
     body: Any = ""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     endless: bool = False
+    hesitant: bool = False
     cut: bool = False
 
     @property
@@ -63,10 +66,14 @@ def serving() -> Iterator[Local]:
             self.send_response(said.status)
             for name, value in said.headers.items():
                 self.send_header(name, value)
-            if not said.endless:
-                self.send_header("Content-Length", str(len(said.content) + said.cut))
-            self.end_headers()
             try:
+                while said.hesitant:
+                    self.send_header("X-More", "to come")
+                    self.flush_headers()
+                    time.sleep(0.02)
+                if not said.endless:
+                    self.send_header("Content-Length", str(len(said.content) + said.cut))
+                self.end_headers()
                 self.wfile.write(said.content)
                 while said.endless:
                     self.wfile.write(b" " * (1 << 14))

@@ -206,6 +206,16 @@ def test_an_answer_that_trickles_is_left(local: Local) -> None:
     assert "did not end an answer within" in refused(local, Trickling())
 
 
+def test_an_answer_that_never_comes_to_the_end_of_its_head_is_left(
+    local: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line of it now and then kept the import waiting for ever."""
+    monkeypatch.setattr(web, "LONGEST", 0.3)
+    local.say(Say(hesitant=True))
+    assert "did not end an answer within" in refused(local)
+    assert len(local.heard) == 1
+
+
 def test_an_answer_in_the_old_korean_encoding_is_read(local: Local) -> None:
     local.say(Say("똠방각하".encode("cp949"), headers={"Content-Type": "text/xml;charset=EUC-KR"}))
     assert asked(local) == "똠방각하"

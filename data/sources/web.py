@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import random
 import re
+import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -186,7 +187,8 @@ class Client(AbstractContextManager["Client"]):
         request = self._http.build_request("GET", self.service.base + path, params=query, headers=headers)
         until = self._clock() + LONGEST
         for _ in range(REDIRECTS + 1):
-            response = self._http.send(request, stream=True)
+            with self._patience():
+                response = self._http.send(request, stream=True)
             try:
                 if response.next_request is None:
                     return Answer(response.status_code, self._text(response, until)), _asked(response.headers)
@@ -199,6 +201,25 @@ class Client(AbstractContextManager["Client"]):
                 response.close()
         raise self.failed("sends us round in circles")
 
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Hang up on whoever does not end so much as the head of an answer in time: httpx limits each read, and the
+        head comes in as many as a service likes."""
+        late = threading.Timer(LONGEST, self._http.close)
+        late.daemon = True
+        late.start()
+        try:
+            yield
+        except (httpx.HTTPError, OSError, RuntimeError):
+            if self._http.is_closed:
+                raise self._endless() from None
+            raise
+        finally:
+            late.cancel()
+
+    def _endless(self) -> SourceError:
+        return self.failed(f"did not end an answer within {LONGEST:.0f} seconds")
+
     def _text(self, response: httpx.Response, until: float) -> str:
         body = bytearray()
         for block in response.iter_bytes():
@@ -206,7 +227,7 @@ class Client(AbstractContextManager["Client"]):
             if len(body) > LARGEST:
                 raise self.failed(f"sent more than {LARGEST >> 20} MiB in one answer")
             if self._clock() > until:
-                raise self.failed(f"did not end an answer within {LONGEST:.0f} seconds")
+                raise self._endless()
         text = body.decode(_charset(response), errors="replace").removeprefix("\ufeff")
         return self._written.sub("…", text) if len(self._key) >= _SHORTEST_KEY else text
 
