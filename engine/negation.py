@@ -30,7 +30,7 @@ class Negation:
         )
         self._before = re.compile(
             rf"(?:{pattern(words['before_without']).pattern})"
-            r"(?:\s|any|a|an|the|too|so|very|to|eat|have|watch|read|more|of|about|really|that|is|something)*$",
+            r"(?:\s|any|a|an|the|too|so|very|to|eat|have|watch|read|more|of|about|with|much|many|really|that|is|something)*$",
             re.I,
         )
 

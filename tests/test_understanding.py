@@ -147,6 +147,8 @@ async def test_words_that_only_ask_are_not_searched(understand: Understand, text
         ("something other than korean food", {"cuisine": ("korean",)}),
         ("사랑 얘기 나오는 건 no, 기분전환용 영화", {"genres": ("romance",)}),
         ("공포 영화는 노노", {"genres": ("horror",)}),
+        ("전쟁영화 추천좀. 미국영화는 많이봐서 다른나라걸로", {"country": ("US",)}),
+        ("sci-fi, but nothing with too much horror", {"genres": ("horror",)}),
         ("한식 no pork", {"cuisine": ()}),
     ],
 )  # fmt: skip
