@@ -99,6 +99,7 @@ def meant(named: Sequence[NameMatch], matches: Sequence[Match], text: str) -> li
         alone = squeeze(text)[0] == squeeze(text[name.start : name.end])[0]
         quoted = text[name.start - 1 : name.start] in tuple("<『「《\"'‘“")
         food = name.name.domain is Domain.FOOD
+        asked = not text[: name.start].strip() and re.match(r"\s*[을를]?\s*추천", text[name.end :])
         if (
             name.name.kind in ("creator", "person")
             and not name.sure
@@ -106,7 +107,7 @@ def meant(named: Sequence[NameMatch], matches: Sequence[Match], text: str) -> li
             and not _WORK.match(text[name.end :])
         ):
             continue  # 놀란 is a director before 영화, and surprised elsewhere
-        if name.name.kind != "title" or cue or alone or quoted or (not covered and (name.sure or food)):
+        if name.name.kind != "title" or cue or alone or quoted or (not covered and (name.sure or food or asked)):
             kept.append(name)
     return kept
 
