@@ -107,7 +107,13 @@ def meant(named: Sequence[NameMatch], matches: Sequence[Match], text: str) -> li
             and not _WORK.match(text[name.end :])
         ):
             continue  # 놀란 is a director before 영화, and surprised elsewhere
-        if name.name.kind != "title" or cue or alone or quoted or (not covered and (name.sure or food or asked)):
+        if (
+            name.name.kind != "title"
+            or cue
+            or alone
+            or quoted
+            or (not covered and (name.sure or food or asked))
+        ):
             kept.append(name)
     return kept
 

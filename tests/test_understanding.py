@@ -101,6 +101,12 @@ async def test_an_example_request_is_a_wish_of_its_domain(understand: Understand
     assert not understood.request.is_open
 
 
+async def test_a_short_title_is_meant_where_it_alone_is_asked_for(understand: Understand) -> None:
+    """기담 추천해줘 was any film, and 기담 alone that one."""
+    assert (await understand("기담 추천해줘")).request.items == ("movie:epitaph-2007",)
+    assert (await understand("불안 추천해줘")).request.items == ()
+
+
 @pytest.mark.parametrize(
     "text",
     ["봉준호 감성 영화", "봉준호 같은 감독 영화", "봉준호 스타일로 한국 영화", "a bong joon-ho style movie"],
