@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from threadpoolctl import ThreadpoolController
 
 from data.item import Item
 from engine import tables
@@ -32,6 +35,8 @@ HELD = 20_000
 """Items kept once parsed, or read: searches then answer with ids alone (`docs/log.md`)."""
 PARSED_UP_TO = 5_000
 """Rows up to which all are parsed when a version is opened, 0.1 ms each."""
+MANY_ROWS = 10_000
+"""From so many rows on, about two milliseconds' work, a product is worth more than one thread."""
 RULES_HELD = 256
 """Conditions of which is remembered what keeps them: most requests of a day share a few."""
 OVERASKED = 3
@@ -259,7 +264,7 @@ class Scope:
             return []
         # rows are in order of id, which begins with the domain: what keeps a rule lies close together
         first, last = int(places[0]), int(places[-1]) + 1
-        cosines = (self._version.vectors[first:last] @ vector)[places - first]
+        cosines = _product(self._version.vectors[first:last], vector)[places - first]
         return await self._version.at(places[_best(cosines, limit)])
 
     async def worded(self, text: str, limit: int) -> list[Hit]:
@@ -301,6 +306,20 @@ class Scope:
         query = query.where(" AND ".join(clauses)) if clauses else query
         rows = await query.select(["id", *scores]).limit(limit).to_arrow()
         return list((await self._version.get(rows.column("id").to_pylist())).values())
+
+
+def _product(rows: Vectors, vector: Vectors) -> Vectors:
+    """`rows @ vector`. Of many rows by all cores, though one of them is kept busy for a while afterwards
+    (`bot/__init__.py`)."""
+    if len(rows) < MANY_ROWS:
+        return np.asarray(rows @ vector)
+    with _blas().limit(limits=os.cpu_count() or 1):
+        return np.asarray(rows @ vector)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
 
 
 def _best(scores: Vectors, limit: int) -> Places:

@@ -268,6 +268,19 @@ async def test_equals_come_in_the_same_order_however_many_are_asked_for(tmp_path
     assert orders[1][:5] == orders[0]
 
 
+async def test_many_rows_are_searched_by_all_cores_and_to_the_same_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = Index(str(tmp_path / "lance"), SIZE)
+    await index.build(1, books(40), vectors(40))
+    await index.use(1)
+    by_one = await index.scope("title <> '책 7번'").nearest(vectors(40)[31], 4)
+    monkeypatch.setattr(engine_version, "MANY_ROWS", 1)
+    by_all = await index.scope("title <> '책 7번'").nearest(vectors(40)[31], 4)
+    assert [hit.item.title for hit in by_one] == [hit.item.title for hit in by_all]
+    assert by_one[0].item.title == "책 31번"
+
+
 async def test_an_index_of_nothing_finds_nothing(tmp_path: Path) -> None:
     index = Index(str(tmp_path / "lance"), SIZE)
     await index.build(1, [], np.zeros((0, SIZE), dtype=np.float32))
