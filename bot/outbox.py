@@ -112,8 +112,8 @@ class Outbox:
     def begin(self, due: Iterable[Outgoing]) -> None:
         """Send what the transaction that has just ended saw as due.
 
-        To be called before anything else is awaited: what was sent meanwhile is not stored before that
-        transaction's end, so whoever is not at work in a chat has left nothing of this to be stored.
+        To be called before anything else is awaited. That something was sent is stored in a transaction too, and
+        they go one by one: so nobody has sent any of this since, but for a chat whose sender is still at work.
         """
         self._begun += 1
         for chat_id, all_of_it in _by_chat(due).items():

@@ -242,9 +242,8 @@ class Understander:
         if back is not None:
             refused = self._allergies.refused(_without(low, [back[1]]), ())
         compared = {word.start for word in morphemes if (word.form, word.tag) == ("보다", "JKB")}
-        wished = [
-            match for match in matches if match.end not in compared
-        ]  # 액션보다 tells of films, and wants another
+        # 액션보다 tells that it is about films, and does not wish for action
+        wished = [match for match in matches if match.end not in compared]
         fresh = fill(low, wished, named, negated, domain, found, refused)
         if tired := self._tired_of(low, morphemes, [*matches, *numbers, *_as_matches(named)]):
             out = fresh.exclude

@@ -131,6 +131,15 @@ class House:
 
         await self.before_all_is_done(hear())
 
+    async def until_stored(self) -> None:
+        """Return when nothing is due any more."""
+        while True:
+            async with self.database.reading() as connection:
+                due = select(schema.outbox.c.id).where(schema.outbox.c.sent_version < schema.outbox.c.version)
+                if await connection.scalar(due) is None:
+                    return
+            await asyncio.sleep(0)
+
     async def before_all_is_done(self, something: Coroutine[Any, Any, object]) -> None:
         """Wait for something, and fail rather than hang when nothing is left that could bring it about."""
         hoped, settled = asyncio.create_task(something), asyncio.create_task(self.delivery.settle())

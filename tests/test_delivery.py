@@ -497,20 +497,10 @@ async def test_who_looked_before_another_sent_sends_nothing_again(
     await house.before_all_is_done(house.held.wait())
     await take(house, turn("t"))
     await house.until_shown("posted", "t!")
-    await asyncio.wait_for(until_stored(house), FOREVER)
+    await asyncio.wait_for(house.until_stored(), FOREVER)
     house.release.set()
     await house.delivery.settle()
     assert house.texts() == ["posted", "t!"]
-
-
-async def until_stored(house: House) -> None:
-    """Return when nothing is due any more."""
-    while True:
-        async with house.database.reading() as connection:
-            waiting = select(func.count()).where(schema.outbox.c.sent_version < schema.outbox.c.version)
-            if not await connection.scalar(waiting):
-                return
-        await asyncio.sleep(0)
 
 
 async def test_a_refused_reply_holds_up_nothing(house: House) -> None:
