@@ -76,6 +76,7 @@ class Version:
         self._rows = held
         self._places = {item: place for place, item in enumerate(self.ids)}
         self._keeping: OrderedDict[str, Mask] = OrderedDict()
+        self._looked_up: dict[str, asyncio.Future[Mask]] = {}
         self._held: OrderedDict[str, Hit] = OrderedDict()
 
     @classmethod
@@ -160,13 +161,25 @@ class Version:
         """Which rows keep a condition, where all vectors are held."""
         mask = self._keeping.get(clause)
         if mask is None:
-            rows = await self.table.query().where(clause).select(["_rowid"]).with_row_id().to_arrow()
-            mask = np.zeros(self.count, dtype=np.bool_)
-            mask[self.places(rows)] = True
+            mask = await self._looking_up(clause)
         self._keeping[clause] = mask
         self._keeping.move_to_end(clause)
         if len(self._keeping) > RULES_HELD:
             self._keeping.popitem(last=False)
+        return mask
+
+    def _looking_up(self, clause: str) -> asyncio.Future[Mask]:
+        """The one look at LanceDB that all wait for who ask at once; nobody who gives up takes it from the others."""
+        looked_up = self._looked_up.get(clause)
+        if looked_up is None:
+            looked_up = self._looked_up[clause] = asyncio.ensure_future(self._look_up(clause))
+            looked_up.add_done_callback(lambda _: self._looked_up.pop(clause))
+        return asyncio.shield(looked_up)
+
+    async def _look_up(self, clause: str) -> Mask:
+        rows = await self.table.query().where(clause).select(["_rowid"]).with_row_id().to_arrow()
+        mask = np.zeros(self.count, dtype=np.bool_)
+        mask[self.places(rows)] = True
         return mask
 
     def places(self, found: Any) -> Places:

@@ -18,7 +18,7 @@ from engine.errors import EngineError
 from engine.index import Index
 from engine.tables import INDEX_FROM
 from engine.text import normalize
-from engine.version import quoted
+from engine.version import Mask, Version, quoted
 
 SIZE = 8
 
@@ -98,6 +98,34 @@ async def test_a_rule_holds_in_every_kind_of_search(index: Index) -> None:
     keeping = await index.scope(rule).all(5)
     assert [[hit.item.title for hit in hits] for hits in (nearest, worded, keeping)] == [["책 2번"]] * 3
     assert await index.scope("id = 'book:none'").worded("책 1번 2번", 5) == []
+
+
+async def test_a_rule_asked_for_by_several_at_once_is_looked_up_once(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Words, wishes and the filter of one request each looked the same rules up in LanceDB, side by side."""
+    version, rule = index.now(), "id <> 'book:none'"
+    if version.vectors is None:
+        pytest.skip("rules are looked up beforehand only where vectors are held in memory")
+    looks, go_on, whole = 0, asyncio.Event(), Version._look_up
+
+    async def slow(self: Version, clause: str) -> Mask:
+        nonlocal looks
+        looks += 1
+        await go_on.wait()
+        if looks == 1:
+            raise RuntimeError("LanceDB is away")
+        return await whole(self, clause)
+
+    monkeypatch.setattr(Version, "_look_up", slow)
+    asking = [asyncio.ensure_future(index.scope(rule).all(5)) for _ in range(3)]
+    await asyncio.sleep(0)
+    asking[0].cancel()
+    go_on.set()
+    ended = await asyncio.gather(*asking, return_exceptions=True)
+    assert [type(end) for end in ended] == [asyncio.CancelledError, RuntimeError, RuntimeError]
+    assert len(await index.scope(rule).all(5)) == 3, "a failure was remembered"
+    assert looks == 2
 
 
 async def test_items_come_by_id_whole_and_unknown_ids_are_left_out(index: Index) -> None:
