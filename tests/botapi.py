@@ -11,7 +11,7 @@ import copy
 import json
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,7 +95,7 @@ class BotApi:
         self.faults.append(Fault(Refused(code, words), "", method, 0, times))
 
     @contextmanager
-    def outage(self) -> Any:
+    def outage(self) -> Iterator[None]:
         """Every connection is taken and closed."""
         self.down = True
         yield
@@ -159,7 +159,10 @@ class BotApi:
 
     async def do_getupdates(self, params: Json) -> list[Json]:
         if self.hook.url:
-            raise Refused(409, "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first")
+            raise Refused(
+                409,
+                "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first",
+            )
         if self._poll:
             self._poll.set()
         self.world.allowed = params.get("allowed_updates", self.world.allowed)
@@ -174,7 +177,9 @@ class BotApi:
         finally:
             self.world.news.remove(event)
         if self._poll is not event:
-            raise Refused(409, "terminated by other getUpdates request; make sure that only one bot instance is running")
+            raise Refused(
+                409, "terminated by other getUpdates request; make sure that only one bot instance is running"
+            )
         self._poll = None
         given = self.world.pending[: max(1, min(int(params.get("limit") or 100), 100))]
         for each in given:
@@ -186,7 +191,11 @@ class BotApi:
         if offset < 0:
             self.world.pending = waiting[offset:]
         else:
-            late = (each for each in waiting if each.update["update_id"] >= offset or (each.again and not each.delivered))
+            late = (
+                each
+                for each in waiting
+                if each.update["update_id"] >= offset or (each.again and not each.delivered)
+            )
             self.world.pending = list(late)
 
     async def do_setwebhook(self, params: Json) -> bool:
@@ -206,7 +215,11 @@ class BotApi:
         return await self.do_setwebhook({"drop_pending_updates": params.get("drop_pending_updates")})
 
     def do_getwebhookinfo(self, params: Json) -> Json:
-        said = {"url": self.hook.url, "has_custom_certificate": False, "pending_update_count": len(self.world.pending)}
+        said = {
+            "url": self.hook.url,
+            "has_custom_certificate": False,
+            "pending_update_count": len(self.world.pending),
+        }
         if self.hook.last_error:
             said |= {"last_error_date": int(time.time()), "last_error_message": self.hook.last_error}
         return said | ({"allowed_updates": self.world.allowed} if self.world.allowed else {})
@@ -225,7 +238,11 @@ class BotApi:
                     try:
                         async with client.post(hook.url, json=first.update, headers=headers) as answer:
                             taken = answer.status // 100 == 2
-                            hook.last_error = "" if taken else f"Wrong response from the webhook: {answer.status} {answer.reason}"
+                            hook.last_error = (
+                                ""
+                                if taken
+                                else f"Wrong response from the webhook: {answer.status} {answer.reason}"
+                            )
                     except aiohttp.ClientError:
                         taken, hook.last_error = False, "Connection refused"
                     if taken:
@@ -259,7 +276,10 @@ class BotApi:
 
     def do_sendpoll(self, params: Json) -> Json:
         options = [each if isinstance(each, str) else each["text"] for each in params.get("options", [])]
-        for text, limit, kind in [(params.get("question", ""), 300, "question"), *((o, 100, "options") for o in options)]:
+        for text, limit, kind in [
+            (params.get("question", ""), 300, "question"),
+            *((o, 100, "options") for o in options),
+        ]:
             if not str(text).strip():
                 raise Refused(400, "text must be non-empty")
             if len(str(text)) > limit:
@@ -274,7 +294,10 @@ class BotApi:
                 "type": "regular", "allows_multiple_answers": params.get("allows_multiple_answers", False),
                 "allows_revoting": params.get("allows_revoting", True), "members_only": False}  # fmt: skip
         if "open_period" in params:
-            poll |= {"open_period": params["open_period"], "close_date": int(time.time()) + params["open_period"]}
+            poll |= {
+                "open_period": params["open_period"],
+                "close_date": int(time.time()) + params["open_period"],
+            }
         sent = self._send(params, {"poll": poll})
         self.world.add_poll(poll, self.world.chats[sent["chat"]["id"]], sent["message_id"])
         return sent
@@ -293,7 +316,9 @@ class BotApi:
         chat, thread = self._target(params)
         if params.get("action") not in ("typing", "upload_photo", "find_location"):
             raise Refused(400, "wrong parameter action in request")
-        self.world.told.append(("action", {"chat": chat.json, "message_thread_id": thread, "action": params["action"]}))
+        self.world.told.append(
+            ("action", {"chat": chat.json, "message_thread_id": thread, "action": params["action"]})
+        )
         return True
 
     def do_editmessagetext(self, params: Json) -> Json:
@@ -373,8 +398,12 @@ class BotApi:
 
     def do_getchat(self, params: Json) -> Json:
         chat, _ = self._target(params)
-        gifts = "unlimited_gifts limited_gifts unique_gifts premium_subscription gifts_from_channels".split()
-        full = {"accent_color_id": 1, "max_reaction_count": 11, "accepted_gift_types": dict.fromkeys(gifts, False)}
+        gifts = ["unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels"]
+        full = {
+            "accent_color_id": 1,
+            "max_reaction_count": 11,
+            "accepted_gift_types": dict.fromkeys(gifts, False),
+        }
         return chat.json | full
 
     def do_getchatmember(self, params: Json) -> Json:
@@ -400,7 +429,11 @@ class BotApi:
         if chat.person and not chat.person.started:
             raise Refused(403, "bot can't initiate conversation with a user")
         if chat.bot in ("kicked", "left"):
-            words = f"bot was kicked from the {kind} chat" if chat.bot == "kicked" else f"bot is not a member of the {kind} chat"
+            words = (
+                f"bot was kicked from the {kind} chat"
+                if chat.bot == "kicked"
+                else f"bot is not a member of the {kind} chat"
+            )
             raise Refused(403, words)
         thread = int(params.get("message_thread_id") or 0)
         if thread and thread not in chat.topics:
@@ -420,7 +453,9 @@ class BotApi:
         self.world.told.append(("send", copy.deepcopy(sent)))
         return sent
 
-    def _own(self, params: Json, missing: str = "message to edit not found", other: str = "message can't be edited") -> Json:
+    def _own(
+        self, params: Json, missing: str = "message to edit not found", other: str = "message can't be edited"
+    ) -> Json:
         chat, _ = self._target({"chat_id": params.get("chat_id")})
         message = self.world.messages.get((chat.id, int(params.get("message_id", 0))))
         if message is None:
@@ -465,7 +500,9 @@ TEXTS = {"text", "caption", "question", "title", "address", "callback_query_id",
 
 def _text(params: Json, name: str, entities: str, limit: int = 4096) -> Json:
     try:
-        text, found = botmarks.read(params.get(name, ""), params.get("parse_mode", ""), params.get(entities, []))
+        text, found = botmarks.read(
+            params.get(name, ""), params.get("parse_mode", ""), params.get(entities, [])
+        )
     except botmarks.Unreadable as wrong:
         raise Refused(400, f"can't parse entities: {wrong}") from None
     if not text:
@@ -495,7 +532,9 @@ def _location(params: Json) -> Json:
 
 
 def _scope(params: Json) -> tuple[str, str]:
-    return json.dumps(params.get("scope") or {"type": "default"}, sort_keys=True), params.get("language_code", "")
+    return json.dumps(params.get("scope") or {"type": "default"}, sort_keys=True), params.get(
+        "language_code", ""
+    )
 
 
 @asynccontextmanager

@@ -30,7 +30,9 @@ TAGS = {
 }
 NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"'}
 CHARACTER = re.compile(r"&(?:#(\d{1,7})|#x([0-9a-fA-F]{1,6})|(lt|gt|amp|quot));")
-OPENING = re.compile(r"<([A-Za-z0-9-]*)((?:\s+[A-Za-z-]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[A-Za-z0-9.-]+))?)*)\s*>")
+OPENING = re.compile(
+    r"<([A-Za-z0-9-]*)((?:\s+[A-Za-z-]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[A-Za-z0-9.-]+))?)*)\s*>"
+)
 CLOSING = re.compile(r"</([A-Za-z0-9-]*)\s*>")
 ATTRIBUTE = re.compile(r"([A-Za-z-]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([A-Za-z0-9.-]+)))?")
 PERSON = re.compile(r"tg://user\?id=(\d+)")
@@ -82,7 +84,9 @@ def read(text: str, parse_mode: str, given: list[Entity]) -> tuple[str, list[Ent
         text, entities = parse_html(text)
     text, entities = _trimmed(text, entities)
     closed = [
-        (each["offset"], each["offset"] + each["length"]) for each in entities if each["type"] in SELDOM_LINKED
+        (each["offset"], each["offset"] + each["length"])
+        for each in entities
+        if each["type"] in SELDOM_LINKED
     ]
     entities += [
         each
@@ -144,7 +148,10 @@ def _character(match: re.Match[str]) -> str:
 
 
 def _entity(tag: str, attributes: str, here: int) -> Entity | None:
-    named = {each[1].lower(): html.unescape(each[2] or each[3] or each[4] or "") for each in ATTRIBUTE.finditer(attributes)}
+    named = {
+        each[1].lower(): html.unescape(each[2] or each[3] or each[4] or "")
+        for each in ATTRIBUTE.finditer(attributes)
+    }
     if tag == "span" and named.get("class") != "tg-spoiler":
         raise Unreadable(f'Tag "span" must have class "tg-spoiler" at byte offset {here}')
     if tag == "blockquote" and "expandable" in named:

@@ -18,10 +18,7 @@ from tests.botmarks import entities_of
 Json = dict[str, Any]
 BOT = {"id": 7000000001, "is_bot": True, "first_name": "오늘뭐", "username": "oneulmwo_bot"}
 UNASKED = {"chat_member", "message_reaction", "message_reaction_count"}
-RIGHTS = (
-    "can_be_edited is_anonymous can_manage_chat can_delete_messages can_manage_video_chats can_restrict_members "
-    "can_promote_members can_change_info can_invite_users can_post_stories can_edit_stories can_delete_stories"
-).split()
+RIGHTS = ["can_be_edited", "is_anonymous", "can_manage_chat", "can_delete_messages", "can_manage_video_chats", "can_restrict_members", "can_promote_members", "can_change_info", "can_invite_users", "can_post_stories", "can_edit_stories", "can_delete_stories"]
 
 
 @dataclass
@@ -110,7 +107,9 @@ class World:
 
     def topic(self, chat: Chat, name: str) -> int:
         """Open a forum topic; its id is that of the message that tells of it."""
-        made = self.put(chat, BOT, forum_topic_created={"name": name, "icon_color": 7322096}, is_topic_message=True)
+        made = self.put(
+            chat, BOT, forum_topic_created={"name": name, "icon_color": 7322096}, is_topic_message=True
+        )
         made["message_thread_id"] = made["message_id"]
         chat.topics[made["message_id"]] = made
         return int(made["message_id"])
@@ -175,7 +174,13 @@ class World:
         return self.say(person, None, f"/start {argument}".strip())
 
     def send(
-        self, person: Person, chat: Chat | None = None, *, thread: int = 0, reply_to: Json | None = None, **content: Any
+        self,
+        person: Person,
+        chat: Chat | None = None,
+        *,
+        thread: int = 0,
+        reply_to: Json | None = None,
+        **content: Any,
     ) -> Json:
         """Any message of a person: `text`, `sticker`, `voice`, `forward_origin` and the like."""
         chat = chat or self.private(person)
@@ -193,7 +198,9 @@ class World:
         message.update(text=text, edit_date=int(time.time()), entities=entities_of(text))
         return self.push("edited_message", message)
 
-    def share_location(self, person: Person, latitude: float, longitude: float, chat: Chat | None = None) -> Json:
+    def share_location(
+        self, person: Person, latitude: float, longitude: float, chat: Chat | None = None
+    ) -> Json:
         return self.send(person, chat, location={"latitude": latitude, "longitude": longitude})
 
     def press(self, person: Person, message: Json, label: str) -> str:
@@ -220,7 +227,10 @@ class World:
     def inline_query(self, person: Person, text: str, offset: str = "") -> str:
         query = str(next(self._ids) * 10**12)
         self.queries.add(query)
-        self.push("inline_query", {"id": query, "from": person.json, "query": text, "offset": offset, "chat_type": "group"})
+        self.push(
+            "inline_query",
+            {"id": query, "from": person.json, "query": text, "offset": offset, "chat_type": "group"},
+        )
         return query
 
     def add_poll(self, poll: Json, chat: Chat, message_id: int) -> None:
