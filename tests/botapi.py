@@ -77,6 +77,7 @@ class BotApi:
     commands: dict[tuple[str, str], list[Json]] = field(default_factory=dict)
     descriptions: dict[tuple[str, str], str] = field(default_factory=dict)
     retry_webhook: float = 0.02
+    polled: asyncio.Event = field(default_factory=asyncio.Event)
     _poll: asyncio.Event | None = None
 
     @property
@@ -106,29 +107,19 @@ class BotApi:
         if self.down or request.transport is None:
             return self._gone(request)
         params = await _params(request)
-        call = Call(method, params)
+        call, fault = Call(method, params), Fault()
         try:
-            if not re.fullmatch(r"\d+:[\w-]{30,}", request.match_info["token"]):
-                raise Refused(404, "")
-            if request.match_info["token"] != TOKEN:
-                raise Refused(401, "Unauthorized")
+            self._check_token(request.match_info["token"])
             self.calls.append(call)
             fault = self._fault(method, params)
             if fault.cut == "before":
                 return self._gone(request)
-            if fault.refusal:
-                raise fault.refusal
-            act = getattr(self, f"do_{method}", None)
-            if act is None:
-                raise Refused(404, "method not found")
-            result = act(params)
-            call.answer = copy.deepcopy(await result if asyncio.iscoroutine(result) else result)
+            call.answer = copy.deepcopy(await self._perform(call, fault))
             status, body = 200, {"ok": True, "result": call.answer}
         except Refused as refused:
             status, call.error = refused.code, refused.description.removesuffix(": ")
             body = {"ok": False, "error_code": status, "description": call.error}
             body |= {"parameters": refused.parameters} if refused.parameters else {}
-            fault = Fault()
         if fault.cut == "after" or self.down:
             return self._gone(request)
         answer = json.dumps(body, ensure_ascii=False).encode()
@@ -138,6 +129,21 @@ class BotApi:
             await said.write(answer[: len(answer) // 2])
             return self._gone(request)
         return web.Response(body=answer, status=status, content_type="application/json")
+
+    def _check_token(self, token: str) -> None:
+        if not re.fullmatch(r"\d+:[\w-]{30,}", token):
+            raise Refused(404, "")
+        if token != TOKEN:
+            raise Refused(401, "Unauthorized")
+
+    async def _perform(self, call: Call, fault: Fault) -> Any:
+        if fault.refusal:
+            raise fault.refusal
+        act = getattr(self, f"do_{call.method}", None)
+        if act is None:
+            raise Refused(404, "method not found")
+        result = act(call.params)
+        return await result if asyncio.iscoroutine(result) else result
 
     def _gone(self, request: web.Request) -> web.Response:
         if request.transport is not None:
@@ -169,6 +175,7 @@ class BotApi:
         self._confirm(int(params.get("offset") or 0))
         event = self._poll = asyncio.Event()
         self.world.news.append(event)
+        self.polled.set()
         try:
             if not self.world.pending:
                 await asyncio.wait_for(event.wait(), min(float(params.get("timeout") or 0), 50.0))
@@ -398,7 +405,13 @@ class BotApi:
 
     def do_getchat(self, params: Json) -> Json:
         chat, _ = self._target(params)
-        gifts = ["unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels"]
+        gifts = [
+            "unlimited_gifts",
+            "limited_gifts",
+            "unique_gifts",
+            "premium_subscription",
+            "gifts_from_channels",
+        ]
         full = {
             "accent_color_id": 1,
             "max_reaction_count": 11,

@@ -18,7 +18,20 @@ from tests.botmarks import entities_of
 Json = dict[str, Any]
 BOT = {"id": 7000000001, "is_bot": True, "first_name": "오늘뭐", "username": "oneulmwo_bot"}
 UNASKED = {"chat_member", "message_reaction", "message_reaction_count"}
-RIGHTS = ["can_be_edited", "is_anonymous", "can_manage_chat", "can_delete_messages", "can_manage_video_chats", "can_restrict_members", "can_promote_members", "can_change_info", "can_invite_users", "can_post_stories", "can_edit_stories", "can_delete_stories"]
+RIGHTS = [
+    "can_be_edited",
+    "is_anonymous",
+    "can_manage_chat",
+    "can_delete_messages",
+    "can_manage_video_chats",
+    "can_restrict_members",
+    "can_promote_members",
+    "can_change_info",
+    "can_invite_users",
+    "can_post_stories",
+    "can_edit_stories",
+    "can_delete_stories",
+]
 
 
 @dataclass
