@@ -171,7 +171,8 @@ class World:
     @contextmanager
     def held(self, *, backwards: bool = False) -> Iterator[list[Json]]:
         """Updates wait till the block ends; then they come, in the other order if asked."""
-        self._held = held = []
+        held: list[Json] = []
+        self._held = held
         yield held
         self._held = None
         for update in reversed(held) if backwards else held:
@@ -179,8 +180,9 @@ class World:
 
     def say(self, person: Person, chat: Chat | None, text: str, **more: Any) -> Json:
         """A text message, with the entities that Telegram finds in it."""
-        found = entities_of(text)
-        return self.send(person, chat, text=text, **({"entities": found} if found else {}), **more)
+        if found := entities_of(text):
+            more["entities"] = found
+        return self.send(person, chat, text=text, **more)
 
     def start(self, person: Person, argument: str = "") -> Json:
         person.started = True

@@ -291,7 +291,8 @@ async def test_a_topic_is_kept_and_a_reply_in_a_plain_supergroup_is_none(api: Bo
         await bot.send_message(forum.id, "이거", message_thread_id=999)
     with pytest.raises(BadRequest, match="Message to be replied not found"):
         await bot.send_message(plain.id, "이거", reply_parameters=ReplyParameters(999))
-    assert await bot.send_message(plain.id, "그거", reply_parameters=ReplyParameters(2))
+    answer = await bot.send_message(plain.id, "그거", reply_parameters=ReplyParameters(2))
+    assert answer.message_thread_id == 1
 
 
 async def test_a_poll_is_voted_on_and_closed(api: BotApi, bot: Bot) -> None:
@@ -386,11 +387,12 @@ async def test_an_inline_query_is_answered_once_its_id_is_known(api: BotApi, bot
 async def test_a_flood_in_one_chat_leaves_the_others_alone(api: BotApi, bot: Bot) -> None:
     one, other = api.world.person(), api.world.person()
     api.flood(7, chat=api.world.private(one))
-    assert await bot.send_message(other.id, "안녕")
+    await bot.send_message(other.id, "안녕")
     with pytest.raises(RetryAfter) as flood:
         await bot.send_message(one.id, "안녕")
     assert flood.value._retry_after.total_seconds() == 7
-    assert await bot.send_message(one.id, "안녕")
+    await bot.send_message(one.id, "안녕")
+    assert [api.world.texts(api.world.private(each)) for each in (one, other)] == [["안녕"], ["안녕"]]
 
 
 @pytest.mark.parametrize(("cut_at", "shown"), [("before", []), ("after", ["안녕"]), ("midway", ["안녕"])])
