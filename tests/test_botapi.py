@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from telegram import (
     Bot,
     BotCommand,
@@ -426,3 +426,36 @@ async def test_a_press_on_a_message_that_is_gone_still_comes(api: BotApi, bot: B
     assert update.callback_query
     assert update.callback_query.message
     assert not update.callback_query.message.is_accessible
+
+
+async def test_json_bodies_are_read_and_unknown_methods_refused(api: BotApi) -> None:
+    someone = api.world.person()
+    async with ClientSession() as client:
+        body = {"chat_id": someone.id, "text": "123"}
+        async with client.post(f"{api.base_url}{TOKEN}/sendMessage", json=body) as answer:
+            assert (await answer.json())["result"]["text"] == "123"
+        async with client.post(f"{api.base_url}{TOKEN}/sendFlowers") as answer:
+            assert await answer.json() == {
+                "ok": False,
+                "error_code": 404,
+                "description": "Not Found: method not found",
+            }
+
+
+async def test_a_server_of_theirs_that_stumbles_is_a_network_error(api: BotApi, bot: Bot) -> None:
+    api.fail(502, "Bad Gateway", "sendMessage")
+    with pytest.raises(NetworkError, match="Bad Gateway"):
+        await bot.send_message(api.world.person().id, "안녕")
+
+
+async def test_a_poll_that_ends_by_itself_is_told_and_takes_no_votes(api: BotApi, bot: Bot) -> None:
+    someone = api.world.person()
+    group = api.world.supergroup(someone)
+    await bot.send_poll(group.id, "어느 영화?", ["하나", "둘"], open_period=60)
+    message = api.world.shown(group)[0]
+    api.world.close_poll(message)
+    (update,) = await bot.get_updates()
+    assert update.poll
+    assert update.poll.is_closed
+    with pytest.raises(AssertionError):
+        api.world.vote(someone, message, 0)
