@@ -98,7 +98,8 @@ class Script:
         else:
             render(self._terminal, reply, phrases("ko"))
             if reply.file is not None:
-                self._terminal.print(Styled(reply.file.text), soft_wrap=True)
+                told = reply.file.name if reply.file.base64 else reply.file.text
+                self._terminal.print(Styled(told), soft_wrap=True)
         return message_id or uuid.uuid4().hex[:12]
 
     async def play(self, app: App, path: Path, errors: TextIO) -> bool:
@@ -172,7 +173,7 @@ class Terminal:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)
-            path.write_text(file.text, encoding="utf-8")
+            path.write_bytes(file.content)
         except OSError as error:  # raised, it would be tried again without end
             return self._words.say("console.file_failed", path=path, reason=error.strerror or "")
         return self._words.say("console.file", path=path)
@@ -223,10 +224,10 @@ class Terminal:
         """A number or a label is the choice shown with it; anything else is text."""
         word = line.strip()
         if word.isdecimal() and 1 <= int(word) <= len(self._choices):
-            return Press(self._choices[int(word) - 1].data)
+            return _chosen(self._choices[int(word) - 1])
         for choice in self._choices:
             if word and word == choice.label:
-                return Press(choice.data)
+                return _chosen(choice)
         return Text(line)
 
     async def _lines(self) -> AsyncIterator[str]:
@@ -247,6 +248,10 @@ class Terminal:
                 return
 
 
+def _chosen(choice: Choice) -> Payload:
+    return Command("start", choice.start) if choice.start else Press(choice.data)
+
+
 def as_object(reply: Reply, line: int, user: str) -> dict[str, Any]:
     """A reply as scripts get it."""
     return {
@@ -261,10 +266,19 @@ def as_object(reply: Reply, line: int, user: str) -> dict[str, Any]:
             }
             for card in reply.cards
         ],
-        "choices": [{"label": choice.label, "data": choice.data} for choice in reply.choices],
+        "choices": [_choice(choice) for choice in reply.choices],
         "poll": {"question": reply.poll.question, "options": list(reply.poll.options)} if reply.poll else None,
         "private": reply.private,
-    } | ({"file": asdict(reply.file)} if reply.file else {})  # fmt: skip
+    } | ({"file": _file(reply.file)} if reply.file else {})  # fmt: skip
+
+
+def _file(file: Attachment) -> dict[str, Any]:
+    return {name: value for name, value in asdict(file).items() if value is not False}
+
+
+def _choice(choice: Choice) -> dict[str, str]:
+    said = {"label": choice.label, "data": choice.data, "url": choice.url, "start": choice.start}
+    return {name: value for name, value in said.items() if value or name in ("label", "data")}
 
 
 def render(out: Console, reply: Reply, words: Phrases) -> None:
@@ -285,7 +299,9 @@ def render(out: Console, reply: Reply, words: Phrases) -> None:
         labels = Styled("  ")
         for number, choice in row:
             labels.append(f"{number} ", style="bold cyan").append(f"{choice.label}   ")
-        out.print(labels)
+            if choice.url:
+                labels.append(f"{choice.url}   ", style="dim")
+        out.print(labels, soft_wrap="://" in labels.plain)
     out.print()
 
 

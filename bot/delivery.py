@@ -27,6 +27,7 @@ from handlers.turn import (
     Command,
     FormSubmitted,
     Location,
+    Media,
     PollAnswer,
     Press,
     Reply,
@@ -44,7 +45,7 @@ COMMIT_TRIES = 3
 """How often what a turn did is tried to be stored, while the database is locked or its disk full."""
 WATCH_SECONDS = 1.0
 """How often is looked for what other processes have posted."""
-_SAID = Text | Command | Press | FormSubmitted | Location | PollAnswer
+_SAID = Text | Command | Press | FormSubmitted | Location | Media | PollAnswer
 """Payloads that a person sends by doing something."""
 
 logger = logging.getLogger(__name__)

@@ -28,6 +28,7 @@ class Pick:
     facts: tuple[str, ...] = ()
     url: str | None = None
     grounds: tuple[str, ...] = ()
+    cover: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

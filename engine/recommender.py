@@ -279,6 +279,7 @@ class Recommender:
                     benefit=writer.benefit(item, request, seed),
                     facts=writer.facts(item),
                     url=item.url,
+                    cover=item.cover,
                     grounds=tuple(f"{ground.key}|{ground.name}" for ground in grounds),
                 )
             )

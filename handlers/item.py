@@ -53,7 +53,7 @@ async def detail(
     bare, seed = Request(domain=item.domain), seed_of(turn.id)
     shown = Card(
         item.id, str(item.domain), writer.title(item), 0, writer.reason(item, [], bare, seed),
-        writer.benefit(item, bare, seed), writer.facts(item), item.url,
+        writer.benefit(item, bare, seed), writer.facts(item), item.url, item.cover,
     )  # fmt: skip
     room.session["said"] = writer.said.kept
     yield Reply(

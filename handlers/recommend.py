@@ -150,8 +150,9 @@ async def answer(
 
 def card(pick: Pick) -> Card:
     return Card(
-        pick.id, str(pick.domain), pick.title, pick.fit, pick.reason, pick.benefit, pick.facts, pick.url
-    )
+        pick.id, str(pick.domain), pick.title, pick.fit, pick.reason, pick.benefit, pick.facts, pick.url,
+        pick.cover,
+    )  # fmt: skip
 
 
 def seed_of(turn_id: str) -> int:

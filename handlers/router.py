@@ -29,7 +29,7 @@ from handlers import (
     survey,
 )  # fmt: skip
 from handlers.room import Room
-from handlers.turn import Command, Location, Press, Reply, Text, Turn
+from handlers.turn import Command, Location, Media, Press, Reply, Text, Turn
 
 Replies = AsyncIterator[Reply]
 
@@ -127,6 +127,8 @@ async def handle(turn: Turn, room: Room) -> Replies:
         case Location(latitude=latitude, longitude=longitude):
             there = abs(latitude) <= 90 and abs(longitude) <= 180
             replies = start.unclear(turn, room, "no_nearby" if there else "no_such_place")
+        case Media():
+            replies = start.unclear(turn, room, "media")
         case _:
             return
     async for reply in replies:

@@ -5,6 +5,7 @@ Knows no platform: an adapter in `bot/` makes Turns out of what its platform tel
 
 from __future__ import annotations
 
+from base64 import b64decode
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -82,7 +83,17 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
+class Media:
+    """Something sent that holds no words: `what` is "sticker", "voice", "photo" and the like."""
+
+    what: str
+    kind: Literal["media"] = "media"
+
+
+@dataclass(frozen=True, slots=True)
 class PollAnswer:
+    """What a person chose, none to take it back. `poll` is the slot of the Reply that showed the poll."""
+
     poll: str
     options: tuple[int, ...]
     kind: Literal["poll_answer"] = "poll_answer"
@@ -90,6 +101,8 @@ class PollAnswer:
 
 @dataclass(frozen=True, slots=True)
 class PollClosed:
+    """A poll has ended, `votes` by option. `poll` is the slot of the Reply that showed it."""
+
     poll: str
     votes: tuple[int, ...]
     kind: Literal["poll_closed"] = "poll_closed"
@@ -112,7 +125,9 @@ class Tick:
     kind: Literal["tick"] = "tick"
 
 
-Payload = Text | Command | Press | FormSubmitted | Location | PollAnswer | PollClosed | Membership | Tick
+Payload = (
+    Text | Command | Press | FormSubmitted | Location | Media | PollAnswer | PollClosed | Membership | Tick
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,16 +167,23 @@ def _whole(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A button: `data` comes back in a Press. Choices of one `row` stand side by side."""
+    """A button: `data` comes back in a Press. Choices of one `row` stand side by side.
+
+    Instead of that, `url` opens a page, and `start` the private chat with the bot, where it comes as the
+    argument of a `/start`: letters, digits, "_" and "-", 64 at most.
+    """
 
     label: str
-    data: str
+    data: str = ""
     row: int = 0
+    url: str = ""
+    start: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One recommended item, ready to show. `fit` is 1 to 10; `facts` are short and in order."""
+    """One recommended item, ready to show. `fit` is 1 to 10; `facts` are short and in order; `cover` is the
+    address of a picture."""
 
     id: str
     domain: str
@@ -171,6 +193,7 @@ class Card:
     benefit: str
     facts: tuple[str, ...] = ()
     url: str | None = None
+    cover: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,18 +207,27 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Poll:
+    """A question to vote on; shown again in its slot with `closed`, it ends. Votes come back as turns."""
+
     question: str
     options: tuple[str, ...]
     multiple: bool = False
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file of text that goes with a reply: what it is called, its MIME type, what stands in it."""
+    """A file that goes with a reply: what it is called, its MIME type, what stands in it: text, or else bytes
+    in Base64."""
 
     name: str
     mime: str
     text: str
+    base64: bool = False
+
+    @property
+    def content(self) -> bytes:
+        return b64decode(self.text) if self.base64 else self.text.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +239,8 @@ class Reply:
     alone, and must be replaced by a final one of its slot; final ones are stored together with what
     the turn changed. `chat` is another chat than the turn's, if given, and `person` the platform's id of
     whom it is for there, if that is not who spoke; `private` means that only that person may see it;
-    `exposure` is the id of the exposure that it shows.
+    `exposure` is the id of the exposure that it shows; `locate` offers a button that tells where the person is,
+    where a platform has such.
     """
 
     text: str = ""
@@ -222,6 +255,7 @@ class Reply:
     interim: bool = False
     exposure: str | None = None
     file: Attachment | None = None
+    locate: bool = False
 
     def to_json(self) -> str:
         return _REPLY.dump_json(self).decode()

@@ -31,6 +31,7 @@ PAYLOADS = st.one_of(
     st.builds(turn.Press, WORDS),
     st.builds(turn.FormSubmitted, WORDS, st.dictionaries(WORDS, WORDS, max_size=FEW)),
     st.builds(turn.Location, FLOATS, FLOATS),
+    st.builds(turn.Media, WORDS),
     st.builds(turn.PollAnswer, WORDS, several(INTEGERS)),
     st.builds(turn.PollClosed, WORDS, several(INTEGERS)),
     st.builds(turn.Membership, st.sampled_from(["joined", "left"]), st.booleans()),
@@ -43,18 +44,21 @@ REPLIES = st.builds(
     Reply,
     text=WORDS,
     cards=several(
-        st.builds(Card, WORDS, WORDS, WORDS, INTEGERS, WORDS, WORDS, facts=several(WORDS), url=MAYBE)
+        st.builds(
+            Card, WORDS, WORDS, WORDS, INTEGERS, WORDS, WORDS, facts=several(WORDS), url=MAYBE, cover=MAYBE
+        )
     ),
-    choices=several(st.builds(Choice, WORDS, WORDS, INTEGERS)),
+    choices=several(st.builds(Choice, WORDS, WORDS, INTEGERS, WORDS, WORDS)),
     form=st.none() | st.builds(Form, WORDS, WORDS, several(st.tuples(WORDS, WORDS))),
-    poll=st.none() | st.builds(Poll, WORDS, several(WORDS), st.booleans()),
+    poll=st.none() | st.builds(Poll, WORDS, several(WORDS), st.booleans(), st.booleans()),
     slot=WORDS,
     chat=st.none() | CHATS,
     person=WORDS,
     private=st.booleans(),
     interim=st.booleans(),
     exposure=MAYBE,
-    file=st.none() | st.builds(turn.Attachment, WORDS, WORDS, WORDS),
+    file=st.none() | st.builds(turn.Attachment, WORDS, WORDS, WORDS, st.booleans()),
+    locate=st.booleans(),
 )
 
 
@@ -75,7 +79,8 @@ def test_every_payload_is_tried_above() -> None:
     """Keeps away a new kind of turn that nobody stores."""
     kinds = {name for name, each in vars(turn).items() if "kind" in getattr(each, "__dataclass_fields__", {})}
     assert kinds - {"Chat"} == {
-        "Text", "Command", "Press", "FormSubmitted", "Location", "PollAnswer", "PollClosed", "Membership", "Tick",
+        "Text", "Command", "Press", "FormSubmitted", "Location", "Media", "PollAnswer", "PollClosed",
+        "Membership", "Tick",
     }  # fmt: skip
 
 
