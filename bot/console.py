@@ -22,8 +22,8 @@ from rich.panel import Panel
 from rich.text import Text as Styled
 
 from bot.app import App
+from bot.cards import FIT_MOST, heading
 from bot.delivery import Delivery
-from data.item import Domain
 from data.phrases import Phrases, phrases
 from handlers.turn import (
     Attachment,
@@ -40,10 +40,8 @@ from handlers.turn import (
     Turn,
 )
 
-ICONS = {Domain.BOOK: "📖", Domain.MOVIE: "🎬", Domain.FOOD: "🍚"}
 CARD_WIDTH = 88
 """Columns of a card at most: longer lines are tiring to read."""
-FIT_MOST = 10
 
 
 class ScriptLine(BaseModel):
@@ -320,8 +318,7 @@ def _panel(card: Card, place: int, cards: int, own: Iterable[tuple[int, Choice]]
         buttons.append(f"{number} ", style="bold cyan").append(f"{choice.label.split()[-1]}   ")
     if buttons.plain:
         body.append(Padding(buttons, (1, 0, 0, 0)))
-    icon = ICONS[Domain(card.domain)]
-    title = f"{place}. {icon} {card.title}" if cards > 1 else f"{icon} {card.title}"
+    title = f"{heading(card, place, cards)} {card.title}"
     fit = f"{words.say('console.fit')} {card.fit}/{FIT_MOST}" if card.fit else None
     return Panel(
         Group(*body), title=Styled(title, style="bold not dim"), title_align="left", subtitle=fit,

@@ -27,7 +27,7 @@ from sqlalchemy import (
     true,
 )
 
-HEAD: Final = "0006"
+HEAD: Final = "0007"
 """The newest revision under `migrations/versions`."""
 
 
@@ -381,4 +381,11 @@ blocks = Table(
     Column("reason", Text, nullable=False),
     Column("blocked_by", Text, nullable=False),
     Column("at", Double, nullable=False),
+)
+
+buttons = Table(
+    "buttons",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("data", Text, nullable=False),
 )

@@ -102,7 +102,7 @@ def parse_html(source: str) -> tuple[str, list[Entity]]:
     open_tags: list[tuple[str, int, Entity | None]] = []
     entities: list[Entity] = []
     while at < len(source):
-        here = len(source[:at].encode())
+        here = len(source[:at].encode()) if source[at] == "<" else 0
         if source[at] == "&" and (match := CHARACTER.match(source, at)):
             text += _character(match)
             at = match.end()
