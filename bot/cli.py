@@ -65,6 +65,12 @@ def ask(
 
 
 @app.command()
+def telegram() -> None:
+    """Serve Telegram: by long polling, or by a webhook where ONEULMWO_TELEGRAM_WEBHOOK_URL is set."""
+    _run(_telegram())
+
+
+@app.command()
 def index(
     status: Annotated[
         bool, typer.Option("--status", help="Only tell which index is active and whether it is fresh.")
@@ -158,6 +164,19 @@ async def _chat(script: Path | None, as_json: bool) -> None:
                 raise CommandError(f"{script} cannot be read: {error.strerror}.") from None
     if not whole:
         raise CommandError(f"Some lines of {script} could not be read; the others were played.")
+
+
+async def _telegram() -> None:
+    try:
+        from bot.telegram.service import serve
+    except ModuleNotFoundError as error:
+        raise CommandError(
+            f"{error.name} is not installed: run `make telegram`, or pip install 'oneulmwo[telegram]'."
+        ) from None
+    from bot.app import opened
+
+    async with opened(_settings(), wait=False) as running:
+        await serve(running)
 
 
 async def _ask(

@@ -15,6 +15,9 @@ import typer
 
 from bot import settings as configuration
 
+TELLTALES = ("aiosqlite", "httpcore", "httpx", "telegram")
+"""Libraries whose lines below a warning hold what people said, or tokens as parts of addresses."""
+
 
 class CommandError(Exception):
     """A command that could not be done; the message is one line that says why and what to do."""
@@ -50,4 +53,11 @@ def settings() -> configuration.Settings:
     """
     loaded = configuration.load()
     logging.basicConfig(level=loaded.log_level, format="%(levelname)s %(name)s: %(message)s")
+    hush()
     return loaded
+
+
+def hush() -> None:
+    """Let libraries say only what must be known, whatever is set for our own lines."""
+    for name in TELLTALES:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -34,6 +34,14 @@ class Settings(BaseSettings):
     llm_model: str = ""
     admins: Annotated[tuple[tuple[str, str], ...], NoDecode] = ()
     """Operators as (platform, id); written `telegram:123,discord:456`."""
+    telegram_token: SecretStr | None = None
+    """Given by @BotFather."""
+    telegram_api_url: AnyHttpUrl = AnyHttpUrl("https://api.telegram.org")
+    """Another one for a Bot API server of one's own."""
+    telegram_webhook_url: AnyHttpUrl | None = None
+    """Where Telegram is to push updates to, https; without one they are fetched."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    """Where the webhook listens."""
     timezone: str = "Asia/Seoul"
     """IANA name; tells what "this year" and "today" are."""
     aladin_key: SecretStr | None = None

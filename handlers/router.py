@@ -63,6 +63,11 @@ HEEDED_INTENTS = frozenset({*FEEDBACK, "undo", "taste", "retract", "guest", "kor
 """Commands, and what a text may mean, that change something: carried out also where nobody waits for the reply."""
 
 
+def knows(command: str) -> bool:
+    """Whether a command is one of the bot's own: in a group others may be meant for other bots."""
+    return command in {*COMMANDS, *WORDED_COMMANDS, *DOMAIN_COMMANDS, "inquiries", "survey", "stop"}
+
+
 def is_greeting(turn: Turn) -> bool:
     """Whether a turn can be answered before the engine is ready."""
     return isinstance(turn.payload, Command) and turn.payload.name in ("start", "help")

@@ -49,7 +49,9 @@ async def small_talk(turn: Turn, room: Room, kind: str) -> AsyncIterator[Reply]:
 
 async def unclear(turn: Turn, room: Room, key: str = "unclear") -> AsyncIterator[Reply]:
     """A gentle question when a turn says nothing that can be answered; `key` names the words for the case."""
-    yield Reply(text=room.words.say(f"chat.{key}", seed_of(turn.id)), choices=_begin(room))
+    # what one presses in vain in a group is nobody else's business
+    alone = key == "stale" and turn.chat.kind != "private"
+    yield Reply(text=room.words.say(f"chat.{key}", seed_of(turn.id)), choices=_begin(room), private=alone)
 
 
 def _begin(room: Room, survey: bool = False) -> tuple[Choice, ...]:

@@ -27,7 +27,7 @@ from sqlalchemy import (
     true,
 )
 
-HEAD: Final = "0007"
+HEAD: Final = "0008"
 """The newest revision under `migrations/versions`."""
 
 
@@ -388,4 +388,14 @@ buttons = Table(
     metadata,
     Column("key", Text, primary_key=True),
     Column("data", Text, nullable=False),
+)
+
+polls = Table(
+    "polls",
+    metadata,
+    Column("platform", Text, primary_key=True),
+    Column("poll_id", Text, primary_key=True),
+    Column("chat_id", Text, nullable=False),
+    Column("slot", Text, nullable=False),
+    Column("at", Double, nullable=False),
 )
