@@ -153,7 +153,7 @@ class House:
         async with self.database.writing() as connection:
             body = Reply(words).to_json()
             await mail.post(connection, turn_id="j", platform=self.name, chat_id="c", slot=slot, body=body)
-        self.delivery.wake()
+        await self.delivery.recover()
 
     def texts(self) -> list[str]:
         return [words for _, words in self.shown]
