@@ -146,7 +146,7 @@ class Delivery:
         # Nothing is awaited since the commit, as in `_take`.
         for taken in left:
             self._schedule(taken)
-        self.wake()
+        self._outbox.wake()
 
     async def take(self, turn: Turn) -> bool:
         """Store the turn and see to it; False when it was taken before.
@@ -156,8 +156,8 @@ class Delivery:
         return await wholly(self._take(turn))
 
     def wake(self) -> None:
-        """Send what is due."""
-        self._outbox.wake()
+        """Send what is due, also what others have posted."""
+        self._tasks.spawn(self._tasks.insist(self._look))
 
     async def watch(self) -> None:
         """Be known as alive, and see to what other processes take, post and leave for this one, until `close`."""
@@ -207,7 +207,7 @@ class Delivery:
             told = not handled and await self._turn_away(connection, kept, turn)
         # Nothing is awaited since the commit: turns are scheduled in the order of the inbox.
         if told:
-            self.wake()
+            self._outbox.wake()
         elif handled and kept.owner == self.owner and (kept.behind is None or kept.behind in self._in_hand):
             self._schedule(_Taken(kept.id, turn))
         elif handled and not self._tasks.stopping:
@@ -226,7 +226,7 @@ class Delivery:
         if orphaned or astray:
             await self.recover()
         elif self.owner in senders:
-            self.wake()
+            self._outbox.wake()
 
     async def _inherit(self, connection: AsyncConnection) -> list[_Taken]:
         """Own what the dead have left; the turns of this process that are not in hand, in the order taken."""
@@ -382,7 +382,7 @@ class Delivery:
                     await self._outbox.post(connection, taken.turn, reply)
         except OperationalError:
             logger.exception("Turn %s goes on without an interim reply", taken.turn.id)
-        self.wake()
+        self._outbox.wake()
 
     async def _commit(self, taken: _Taken, outcome: Outcome) -> None:
         """End the turn in one transaction: all it did, or only what was understood, or nothing.

@@ -125,7 +125,8 @@ async def test_an_answer_that_is_complete_is_not_superseded(house: House) -> Non
                 body=text("new").to_json(), owner=house.delivery.owner,
             )  # fmt: skip
         answer = asyncio.current_task()
-        assert answer is not None and new is not None
+        assert answer is not None
+        assert new is not None
         answer.add_done_callback(lambda _: house.delivery._schedule(_Taken(new.id, text("new"))))
         yield Reply("old!")
 
