@@ -36,7 +36,8 @@ MAIL_KEPT_SECONDS = 7 * 24 * 3600
 """How long finished mail stays: what people said is not kept for longer than a late duplicate may come."""
 
 LOCAL = frozenset({"script", "console"})
-"""Platforms with nobody else to be protected from whoever is at the keyboard, or in the file."""
+"""Platforms with nobody else to be protected from whoever is at the keyboard, or in the file, and with a keyboard
+or a file for each process."""
 
 PATIENCE_SECONDS = 3.0
 """How long a process that talks with people leaves a job to `oneulmwo jobs` before it does the job itself."""
@@ -73,6 +74,7 @@ class App:
             apology=lambda room: Reply(text=room.words.say("chat.error")),
             per_minute=self._per_minute(platform),
             slow_down=lambda room: Reply(text=room.words.say("chat.slow_down"), private=True),
+            shared=platform.name not in LOCAL,
         )
 
     def _per_minute(self, platform: Platform) -> int | None:
@@ -106,7 +108,7 @@ class App:
 
     @asynccontextmanager
     async def beside(self, delivery: Delivery) -> AsyncIterator[None]:
-        """While a platform is served: send what other processes post, and do jobs that none of them takes."""
+        """While a platform is served: see to what other processes leave, and do jobs that none of them takes."""
         runner = self.runner(PATIENCE_SECONDS)
 
         async def work() -> None:

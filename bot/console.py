@@ -5,6 +5,7 @@ Without a terminal nothing asks, colours or waits. Decides nothing: what it show
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import sys
@@ -105,10 +106,18 @@ class Script:
 
         Raises OSError when the file cannot be opened.
         """
-        whole = True
         delivery = app.delivery(self)
         await delivery.recover()
-        await delivery.settle()
+        watching = asyncio.create_task(delivery.watch())
+        try:
+            await delivery.settle()
+            return await self._play(delivery, path, errors)
+        finally:
+            await delivery.close(grace=0)
+            await watching
+
+    async def _play(self, delivery: Delivery, path: Path, errors: TextIO) -> bool:
+        whole = True
         with path.open(encoding="utf-8", errors="replace") as lines:
             for number, line in enumerate(lines, 1):
                 if not line.strip():
@@ -180,8 +189,8 @@ class Terminal:
         """Greet, then answer line by line until the input ends."""
         delivery = self._app.delivery(self)
         await delivery.recover()
-        await delivery.settle()
         async with self._app.beside(delivery):
+            await delivery.settle()
             await self._converse(delivery)
         await delivery.close(grace=2)
         if self._interactive:

@@ -1,6 +1,7 @@
 """Turns from a platform to the conversations: nothing lost, nothing handled twice.
 
 A turn is in the inbox before it counts as taken; what it changes and what it says are committed together.
+Several processes may serve a platform: each turn has one that handles it, and another only when that one is dead.
 Knows no platform and no conversation; what was said is sent by `outbox.py`.
 """
 
@@ -18,8 +19,9 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.outbox import Outbox, Platform, post
+from bot.outbox import Outbox, Platform
 from bot.pace import Pace
+from bot.presence import Presence, new_name
 from bot.tasks import RETRY_FIRST, Tasks, wholly
 from handlers.room import Room
 from handlers.turn import (
@@ -36,20 +38,24 @@ from handlers.turn import (
 )
 from storage import mail, sessions, users
 from storage.database import Database
-from storage.mail import Outcome
+from storage.mail import Kept, Outcome, Outgoing
 from storage.users import User
 
 HEED_SECONDS = 5.0
 """How long a superseded turn may take to be understood, while the next one waits."""
 COMMIT_TRIES = 3
 """How often what a turn did is tried to be stored, while the database is locked or its disk full."""
-WATCH_SECONDS = 1.0
-"""How often is looked for what other processes have posted."""
+WATCH_SECONDS = 0.5
+"""How often is looked for what other processes have taken, posted or left."""
 _SAID = Text | Command | Press | FormSubmitted | Location | Media | PollAnswer
 """Payloads that a person sends by doing something."""
 
 logger = logging.getLogger(__name__)
 R = TypeVar("R")
+
+
+class _Lost(Exception):
+    """A turn is another process' by now."""
 
 
 @dataclass(slots=True, eq=False)
@@ -98,7 +104,8 @@ class Delivery:
     there is stored in place of what the answer left when it was cut off. `expect`, if given, hears of a turn that
     is to be handled while it is being stored, to begin with what takes long. Of one person no more than
     `per_minute` turns are handled, None being any number; `slow_down` is what the others get, once a minute.
-    `retry_first` is in seconds.
+    `retry_first` is in seconds, and `owner` this process' name. The platform is `shared` when each of its processes
+    reaches every chat, so that one of them sees to all a person says in a chat; else each sees to what it hears.
     """
 
     database: Database
@@ -115,31 +122,31 @@ class Delivery:
     slow_down: Callable[[Room], Reply] | None = None
     is_urgent: Callable[[Turn], bool] = lambda turn: False
     retry_first: float = RETRY_FIRST
+    owner: str = field(default_factory=new_name)
+    shared: bool = True
     _lanes: dict[tuple[str, str], _Lane] = field(default_factory=dict, init=False)
     _in_hand: set[int] = field(default_factory=set, init=False)
     _tasks: Tasks = field(init=False)
+    _presence: Presence = field(init=False)
     _outbox: Outbox = field(init=False)
     _pace: Pace | None = field(init=False)
 
     def __post_init__(self) -> None:
         self._tasks = Tasks(self.retry_first)
-        self._outbox = Outbox(self.database, self.platform, self._tasks)
+        self._presence = Presence(self.database, self.platform.name, self.owner)
+        self._outbox = Outbox(self.database, self.platform, self._tasks, self._presence, self.shared)
         self._pace = Pace(self.per_minute) if self.per_minute is not None else None
 
     async def recover(self) -> None:
-        """Take up what a former process left: turns without an outcome, replies not shown."""
-        async with self.database.reading() as connection:
-            left = await mail.unfinished(connection, self.platform.name)
-        for inbox_id, body in left:
-            try:
-                turn = Turn.from_json(body)
-            except ValidationError:
-                # Without the error's own text, which quotes what the person said.
-                logger.warning("Turn in inbox row %d is of another version and cannot be handled", inbox_id)
-                await self._transact(partial(mail.finish, inbox_id=inbox_id, outcome="failed"))
-            else:
-                self._schedule(_Taken(inbox_id, turn))
-        self.wake()
+        """Take up what was left: turns without an outcome and replies not shown, of dead processes or of nobody.
+
+        To be called before the first turn is taken, and then `watch`: others know by them that this one lives.
+        """
+        left = await self._presence.beat(self._inherit)
+        # Nothing is awaited since the commit, as in `_take`.
+        for taken in left:
+            self._schedule(taken)
+        self._outbox.wake()
 
     async def take(self, turn: Turn) -> bool:
         """Store the turn and see to it; False when it was taken before.
@@ -150,12 +157,15 @@ class Delivery:
 
     def wake(self) -> None:
         """Send what is due, also what others have posted."""
-        self._outbox.wake()
+        self._tasks.spawn(self._tasks.insist(self._look))
 
     async def watch(self) -> None:
-        """Send also what other processes post, until `close`."""
+        """Be known as alive, and see to what other processes take, post and leave for this one, until `close`."""
         while await self._tasks.pause(WATCH_SECONDS):
-            self.wake()
+            try:
+                await self._look()
+            except Exception:
+                logger.exception("What other processes left could not be looked for, and will be again")
 
     async def settle(self) -> None:
         """Return when nothing is running, waiting or due; waits put off by the platform are waited for."""
@@ -164,9 +174,15 @@ class Delivery:
     async def close(self, grace: float) -> None:
         """Finish the turns running and send what they say, for at most `grace` seconds.
 
-        What is left stays stored for the next process.
+        What is left stays stored for the next process, or for the others.
         """
-        await self._tasks.stop(grace)
+        beating = asyncio.create_task(self._presence.keep())
+        try:
+            await self._tasks.stop(grace)
+        finally:
+            beating.cancel()
+            await asyncio.wait({beating})
+        await self._presence.leave()
 
     async def _take(self, turn: Turn) -> bool:
         handled = self._in_pace(turn)
@@ -176,23 +192,59 @@ class Delivery:
             except Exception:
                 logger.exception("Nothing could be begun with turn %s; it is taken all the same.", turn.id)
         async with self.database.writing() as connection:
-            inbox_id = await mail.take(
+            kept = await mail.take(
                 connection,
                 turn_id=turn.id,
                 platform=self.platform.name,
                 chat_id=turn.chat.id,
                 person_id=turn.person.id,
                 body=turn.to_json(),
+                owner=self.owner,
+                follow=self.shared,
             )
-            if inbox_id is None:
+            if kept is None:
                 return False
-            told = not handled and await self._turn_away(connection, inbox_id, turn)
+            told = not handled and await self._turn_away(connection, kept, turn)
         # Nothing is awaited since the commit: turns are scheduled in the order of the inbox.
-        if handled:
-            self._schedule(_Taken(inbox_id, turn))
-        elif told:
-            self.wake()
+        if told:
+            self._outbox.wake()
+        elif handled and kept.owner == self.owner and (kept.behind is None or kept.behind in self._in_hand):
+            self._schedule(_Taken(kept.id, turn))
+        elif handled and not self._tasks.stopping:
+            # Another's, who may be dead; or it comes after one that another process has taken for this one.
+            self._tasks.spawn(self._tasks.insist(self._look))
         return True
+
+    async def _look(self) -> None:
+        """Take up what has come to be this process' own, or a dead one's."""
+        await self._presence.renew()
+        async with self.database.reading() as connection:
+            turns, senders = await mail.owned(connection, self.platform.name)
+            owners = senders.union(owner for _, owner in turns)
+            orphaned = await self._presence.lacks(connection, owners)
+        astray = any(owner == self.owner and each not in self._in_hand for each, owner in turns)
+        if orphaned or astray:
+            await self.recover()
+        elif self.owner in senders:
+            self._outbox.wake()
+
+    async def _inherit(self, connection: AsyncConnection) -> list[_Taken]:
+        """Own what the dead have left; the turns of this process that are not in hand, in the order taken."""
+        if self._tasks.stopping:
+            return []
+        await self._presence.bury(connection)
+        await mail.inherit(connection, self.platform.name, self.owner)
+        left = []
+        for inbox_id, body in await mail.unfinished(connection, self.platform.name, self.owner):
+            if inbox_id in self._in_hand:
+                continue
+            try:
+                left.append(_Taken(inbox_id, Turn.from_json(body)))
+            except ValidationError:
+                # Without the error's own text, which quotes what the person said.
+                logger.warning("Turn in inbox row %d is of another version and cannot be handled", inbox_id)
+                await mail.finish(connection, inbox_id, "failed", self.owner)
+        return left
 
     def _in_pace(self, turn: Turn) -> bool:
         """Whether a turn may be handled; what nobody said, and a stop, always may."""
@@ -205,13 +257,13 @@ class Delivery:
             return True
         return self._pace.spend(turn.person.id)
 
-    async def _turn_away(self, connection: AsyncConnection, inbox_id: int, turn: Turn) -> bool:
+    async def _turn_away(self, connection: AsyncConnection, kept: Kept, turn: Turn) -> bool:
         """Finish a turn unhandled; whether that is to be told, because it was not told just now."""
-        await mail.finish(connection, inbox_id, "limited")
+        await mail.finish(connection, kept.id, "limited", kept.owner)
         if self._pace is None or self.slow_down is None or not self._pace.tell(turn.person.id):
             return False
         room = self.open_room(turn, *await self._who(connection, turn))
-        await post(connection, turn, self.slow_down(room))
+        await self._outbox.post(connection, turn, self.slow_down(room))
         return True
 
     def _schedule(self, taken: _Taken) -> None:
@@ -289,7 +341,7 @@ class Delivery:
             async for reply in replies:
                 if reply.interim:
                     taken.interim[reply.chat, reply.slot] = reply
-                    await wholly(self._show(turn, reply))
+                    await wholly(self._show(taken, reply))
                 else:
                     taken.final.append(reply)
         finally:
@@ -323,32 +375,43 @@ class Delivery:
             "locale": person.locale,
         }
 
-    async def _show(self, turn: Turn, reply: Reply) -> None:
+    async def _show(self, taken: _Taken, reply: Reply) -> None:
         try:
-            await self._transact(partial(post, turn=turn, reply=reply))
+            async with self.database.writing() as connection:
+                if await mail.holds(connection, taken.inbox_id, self.owner):
+                    await self._outbox.post(connection, taken.turn, reply)
         except OperationalError:
-            logger.exception("Turn %s goes on without an interim reply", turn.id)
-        self.wake()
+            logger.exception("Turn %s goes on without an interim reply", taken.turn.id)
+        self._outbox.wake()
 
     async def _commit(self, taken: _Taken, outcome: Outcome) -> None:
         """End the turn in one transaction: all it did, or only what was understood, or nothing.
 
         A person who was forgotten meanwhile by a turn in another chat takes this one along; one whom this
-        turn forgets gets its replies, and nothing of them is kept.
+        turn forgets gets its replies, and nothing of them is kept. When another process has taken the turn over,
+        nothing of what this one did counts.
         """
+        try:
+            async with self.database.writing() as connection:
+                due = await self._end(connection, taken, outcome)
+        except _Lost:
+            logger.warning("Turn %s was taken over by another process", taken.turn.id)
+        else:
+            self._outbox.begin(due)
+
+    async def _end(self, connection: AsyncConnection, taken: _Taken, outcome: Outcome) -> list[Outgoing]:
         turn, room = taken.turn, taken.room
-        async with self.database.writing() as connection:
-            if room is not None and not await users.stands(connection, room.user):
-                outcome, room = "superseded", None
-            if room is not None and outcome != "failed":
-                for write in room.writes:
-                    await write(connection)
-                await sessions.save(connection, room.user.id, self.platform.name, turn.chat.id, room.session)
-            for reply in taken.final if outcome == "done" else self._parting(taken, outcome):
-                await post(connection, turn, reply)
-            await mail.finish(connection, taken.inbox_id, outcome)
-            due = await self._outbox.look(connection)
-        self._outbox.begin(due)
+        if room is not None and not await users.stands(connection, room.user):
+            outcome, room = "superseded", None
+        if room is not None and outcome != "failed":
+            for write in room.writes:
+                await write(connection)
+            await sessions.save(connection, room.user.id, self.platform.name, turn.chat.id, room.session)
+        for reply in taken.final if outcome == "done" else self._parting(taken, outcome):
+            await self._outbox.post(connection, turn, reply)
+        if not await mail.finish(connection, taken.inbox_id, outcome, self.owner):
+            raise _Lost
+        return await self._outbox.look(connection)
 
     def _parting(self, taken: _Taken, outcome: Outcome) -> list[Reply]:
         """What a turn without an answer says: in place of its interim replies, or alone where it failed."""

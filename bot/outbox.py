@@ -1,7 +1,8 @@
 """The sender: what the outbox holds is shown by the platform, in order, until the platform has it.
 
 Knows no turn's story: what was posted is due, whoever posted it. One window stays open: a kill after the
-platform showed a message and before its id was stored shows that message once more.
+platform showed a message and before its id was stored shows that message once more; so does a process that
+stands still just there for so long that another takes its place.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Protocol
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.presence import Presence
 from bot.tasks import Tasks, wholly
 from handlers.room import Write
 from handlers.turn import Reply, Turn
@@ -58,23 +60,11 @@ class Platform(Protocol):
         """
 
 
-async def post(connection: AsyncConnection, turn: Turn, reply: Reply) -> None:
-    """Let the reply be what its slot shows next; it is sent after the commit, once the sender is woken."""
-    chat = reply.chat or turn.chat
-    await mail.post(
-        connection,
-        turn_id=turn.id,
-        platform=chat.platform,
-        chat_id=chat.id,
-        slot=reply.slot or turn.id,
-        person_id=reply.person or turn.person.id,
-        body=reply.to_json(),
-        exposure_id=reply.exposure,
-    )
-
-
 async def notify(connection: AsyncConnection, reply: Reply) -> None:
-    """Post a reply that answers no turn, and so names its slot, its chat and whom it is for."""
+    """Post a reply that answers no turn, and so names its slot, its chat and whom it is for.
+
+    It is nobody's, until a process that serves that platform looks.
+    """
     assert reply.chat is not None
     await mail.post(
         connection,
@@ -89,11 +79,16 @@ async def notify(connection: AsyncConnection, reply: Reply) -> None:
 
 @dataclass(slots=True, eq=False)
 class Outbox:
-    """The sender of one platform: chats side by side, one message at a time in each."""
+    """The sender of one platform: chats side by side, one message at a time in each.
+
+    Other processes may serve it too; each sends what is its own. `shared` is the delivery's.
+    """
 
     database: Database
     platform: Platform
     tasks: Tasks
+    presence: Presence
+    shared: bool = True
     _sending: dict[str, bool] = field(default_factory=dict, init=False)  # a chat: whether it is to look again
     _begun: int = field(default=0, init=False)  # how often `begin` was called
     _dispatcher: asyncio.Task[None] | None = field(default=None, init=False)
@@ -105,9 +100,25 @@ class Outbox:
         if self._dispatcher is None or self._dispatcher.done():
             self._dispatcher = self.tasks.spawn(self._dispatch())
 
-    async def look(self, connection: AsyncConnection) -> list[Outgoing]:
+    async def post(self, connection: AsyncConnection, turn: Turn, reply: Reply) -> None:
+        """Let the reply be what its slot shows next; it is sent after the commit, once the sender is woken."""
+        chat = reply.chat or turn.chat
+        await mail.post(
+            connection,
+            turn_id=turn.id,
+            platform=chat.platform,
+            chat_id=chat.id,
+            slot=reply.slot or turn.id,
+            person_id=reply.person or turn.person.id,
+            body=reply.to_json(),
+            exposure_id=reply.exposure,
+            owner=self.presence.owner if chat.platform == self.platform.name else "",
+            follow=self.shared,
+        )
+
+    async def look(self, connection: AsyncConnection, chat_id: str | None = None) -> list[Outgoing]:
         """What is due, as the transaction at hand leaves it, for `begin`."""
-        return await mail.due(connection, self.platform.name)
+        return await mail.due(connection, self.platform.name, self.presence.owner, chat_id)
 
     def begin(self, due: Iterable[Outgoing]) -> None:
         """Send what the transaction that has just ended saw as due.
@@ -145,6 +156,10 @@ class Outbox:
         """Send what is due in one chat, always the latest version, until nothing is."""
         failures = 0
         while due:
+            if not self.presence.sure:
+                # After standing still: what was this process' own may have been sent by another since.
+                due = await self.tasks.insist(partial(self._ascertain, chat_id))
+                continue
             try:
                 settled = await self._send(due[0])
             except SendLater as later:
@@ -187,13 +202,16 @@ class Outbox:
 
     async def _due(self, chat_id: str | None = None) -> list[Outgoing]:
         async with self.database.reading() as connection:
-            return await mail.due(connection, self.platform.name, chat_id)
+            return await self.look(connection, chat_id)
+
+    async def _ascertain(self, chat_id: str) -> list[Outgoing]:
+        return await self.presence.beat(partial(self.look, chat_id=chat_id))
 
     async def _settle(self, settled: Write, chat_id: str) -> list[Outgoing]:
         """Store what came of sending, and look what is due now."""
         async with self.database.writing() as connection:
             await settled(connection)
-            return await mail.due(connection, self.platform.name, chat_id)
+            return await self.look(connection, chat_id)
 
 
 def _by_chat(due: Iterable[Outgoing]) -> dict[str, list[Outgoing]]:

@@ -54,7 +54,7 @@ SUBJECTS: Final[dict[str, tuple[Table, ...]]] = {
 MAIL: Final = "mail"
 _INTERNAL: Final = {
     "id", "user_id", "round_id", "turn_id", "message_id", "person_id", "answered_by", "slot", "seq",
-    "version", "sent_version", "problem", "outcome",
+    "version", "sent_version", "problem", "outcome", "owner",
 }  # fmt: skip
 _BULKY: Final = {"candidates", "eligible"}
 """Parts of a trace that tell of the catalog, not of the person, and are longer than all the rest."""

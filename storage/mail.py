@@ -2,6 +2,9 @@
 
 Bodies are opaque text here, JSON of a Turn or a Reply, and go as soon as nothing is to be done with them: what
 people said is in the inbox no longer than it takes to answer it. The rows stay, without it, until a `purge`.
+
+Every turn and every reply has an owner: the process that sees to it, "" for nobody. What is unfinished of one
+person in one chat has one owner, and so has what is unsent in one chat, so that both keep their order.
 """
 
 from __future__ import annotations
@@ -11,17 +14,37 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Literal
 
-from sqlalchemy import Insert, bindparam, case, delete, func, select, update
+from sqlalchemy import (
+    BindParameter,
+    Insert,
+    ScalarSelect,
+    bindparam,
+    case,
+    delete,
+    func,
+    null,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
 from storage.database import insert
-from storage.schema import exposures, inbox, outbox
+from storage.schema import exposures, inbox, outbox, processes
 
 Outcome = Literal["done", "superseded", "failed", "limited"]
 """How a turn ended: answered; not, for a newer one; with an apology; not, for there were too many."""
 
-_FINISH: Final = update(inbox).where(inbox.c.id == bindparam("inbox_id")).values(body="")
+_UNFINISHED: Final = (inbox.c.platform == bindparam("of_platform")) & inbox.c.outcome.is_(None)
+_UNSENT: Final = (outbox.c.platform == bindparam("of_platform")) & (outbox.c.sent_version < outbox.c.version)
+_IN_HAND: Final = (
+    (inbox.c.id == bindparam("inbox_id"))
+    & (inbox.c.owner == bindparam("of_owner"))
+    & inbox.c.outcome.is_(None)
+)
+_FINISH: Final = update(inbox).where(_IN_HAND).values(body="")
+_HOLDS: Final = select(inbox.c.id).where(_IN_HAND)
 _DUE: Final = (
     select(
         outbox.c.id,
@@ -34,13 +57,20 @@ _DUE: Final = (
         outbox.c.exposure_id,
         outbox.c.person_id,
     )
-    .where(outbox.c.platform == bindparam("of_platform"), outbox.c.sent_version < outbox.c.version)
+    .where(_UNSENT, outbox.c.owner == bindparam("of_owner"))
     .order_by(outbox.c.seq, outbox.c.id)
 )
-_DUE_IN_CHAT: Final = _DUE.where(outbox.c.chat_id == bindparam("chat"))
+_DUE_IN_CHAT: Final = _DUE.where(outbox.c.chat_id == bindparam("of_chat"))
+_SENDER: Final = (
+    select(outbox.c.owner)
+    .where(_UNSENT, outbox.c.chat_id == bindparam("of_chat"), outbox.c.owner != "")
+    .order_by(outbox.c.seq.desc())
+    .limit(1)
+)
 _SETTLE: Final = (
     update(outbox)
-    .where(outbox.c.id == bindparam("outbox_id"))
+    # Whoever else may own it by now: it has happened. What another has sent instead stands, if it was quicker.
+    .where(outbox.c.id == bindparam("outbox_id"), outbox.c.sent_version < bindparam("shown"))
     .values(
         sent_version=bindparam("shown"),
         body=case((outbox.c.version == bindparam("shown"), ""), else_=outbox.c.body),
@@ -67,10 +97,31 @@ class Outgoing:
     person_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A turn in the inbox: whose it is, and which unfinished one of the same person and chat it comes after."""
+
+    id: int
+    owner: str
+    behind: int | None
+
+
 async def take(
-    connection: AsyncConnection, *, turn_id: str, platform: str, chat_id: str, person_id: str, body: str
-) -> int | None:
-    """Keep a turn until it is finished: its inbox id, or None when that turn was taken before."""
+    connection: AsyncConnection,
+    *,
+    turn_id: str,
+    platform: str,
+    chat_id: str,
+    person_id: str,
+    body: str,
+    owner: str,
+    follow: bool = True,
+) -> Kept | None:
+    """Keep a turn until it is finished, or None when that turn was taken before.
+
+    It goes to whoever owns the last unfinished turn of that person in that chat, living or not, so that whoever
+    takes over the one takes over the other; else, or unless it is to `follow`, to `owner`.
+    """
     row = {
         "turn_id": turn_id,
         "platform": platform,
@@ -79,30 +130,91 @@ async def take(
         "body": body,
         "taken_at": time.time(),
     }
-    inbox_id: int | None = await connection.scalar(_take(connection.dialect.name), row)
-    return inbox_id
+    dialect, lane = connection.dialect.name, {}
+    if follow:
+        lane = {"of_platform": platform, "of_chat": chat_id, "of_person": person_id, "new": turn_id}
+        if dialect == "postgresql":  # SQLite has one writer; here two could each find nobody before them
+            await connection.execute(_LOCK_LANE, {"lane": "\n".join((platform, chat_id, person_id))})
+    taken = await connection.execute(_take(dialect, follow), row | lane | {"mine": owner})
+    found = taken.one_or_none()
+    return None if found is None else Kept(*found)
+
+
+_LOCK_LANE: Final = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("lane"), 0)))
 
 
 @cache
-def _take(dialect: str) -> ReturningInsert[Any]:
-    statement = insert(dialect, inbox)
-    return statement.on_conflict_do_nothing(index_elements=["platform", "turn_id"]).returning(inbox.c.id)
+def _take(dialect: str, follow: bool) -> ReturningInsert[Any]:
+    mine: BindParameter[str] = bindparam("mine")
+    statement = insert(dialect, inbox).values(
+        owner=func.coalesce(_last_of_lane("owner"), mine) if follow else mine
+    )
+    behind = _last_of_lane("id") if follow else null()
+    return statement.on_conflict_do_nothing(index_elements=["platform", "turn_id"]).returning(
+        inbox.c.id, inbox.c.owner, behind
+    )
 
 
-async def unfinished(connection: AsyncConnection, platform: str) -> list[tuple[int, str]]:
-    """(inbox id, body) of every turn without an outcome, in the order taken."""
+def _last_of_lane(column: str) -> ScalarSelect[Any]:
+    """What stands there of the last unfinished turn of a person in a chat, before the new one."""
+    earlier = inbox.alias("earlier")
+    return (
+        select(earlier.c[column])
+        .where(
+            earlier.c.platform == bindparam("of_platform"),
+            earlier.c.chat_id == bindparam("of_chat"),
+            earlier.c.person_id == bindparam("of_person"),
+            earlier.c.outcome.is_(None),
+            earlier.c.turn_id != bindparam("new"),
+        )
+        .order_by(earlier.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+async def unfinished(connection: AsyncConnection, platform: str, owner: str) -> list[tuple[int, str]]:
+    """(inbox id, body) of every turn of that owner without an outcome, in the order taken."""
     rows = await connection.execute(
-        select(inbox.c.id, inbox.c.body)
-        .where(inbox.c.platform == platform, inbox.c.outcome.is_(None))
-        .order_by(inbox.c.id)
+        select(inbox.c.id, inbox.c.body).where(_UNFINISHED, inbox.c.owner == owner).order_by(inbox.c.id),
+        {"of_platform": platform},
     )
     return [(row.id, row.body) for row in rows]
 
 
-async def finish(connection: AsyncConnection, inbox_id: int, outcome: Outcome) -> None:
-    """The turn is over, and what was said in it is forgotten; its id stays known."""
-    over = {"inbox_id": inbox_id, "outcome": outcome, "finished_at": time.time()}
-    await connection.execute(_FINISH, over)
+async def holds(connection: AsyncConnection, inbox_id: int, owner: str) -> bool:
+    """Whether a turn is still unfinished and that owner's."""
+    held = {"inbox_id": inbox_id, "of_owner": owner}
+    return await connection.scalar(_HOLDS, held) is not None
+
+
+async def finish(connection: AsyncConnection, inbox_id: int, outcome: Outcome, owner: str) -> bool:
+    """The turn is over, and what was said in it is forgotten; its id stays known.
+
+    False, and nothing is changed, when it is not that owner's any more.
+    """
+    over = {"inbox_id": inbox_id, "of_owner": owner, "outcome": outcome, "finished_at": time.time()}
+    return bool((await connection.execute(_FINISH, over)).rowcount)
+
+
+async def owned(connection: AsyncConnection, platform: str) -> tuple[list[tuple[int, str]], set[str]]:
+    """(inbox id, owner) of every turn without an outcome, and who owns something that is not sent."""
+    of = {"of_platform": platform}
+    turns = await connection.execute(select(inbox.c.id, inbox.c.owner).where(_UNFINISHED), of)
+    owners = await connection.scalars(select(outbox.c.owner).where(_UNSENT).distinct(), of)
+    return [(row.id, row.owner) for row in turns], set(owners)
+
+
+async def inherit(connection: AsyncConnection, platform: str, owner: str) -> None:
+    """Let `owner`, who is known as alive, have what is unfinished and unsent of everybody who is not."""
+    if connection.dialect.name == "postgresql":  # a turn must not come to a dead one while this is looking
+        await connection.execute(text("LOCK TABLE inbox, outbox IN SHARE ROW EXCLUSIVE MODE"))
+    for table, left in ((inbox, _UNFINISHED), (outbox, _UNSENT)):
+        alive = select(processes.c.owner).where(processes.c.platform == platform)
+        await connection.execute(
+            update(table).where(left, table.c.owner.not_in(alive)).values(owner=bindparam("heir")),
+            {"of_platform": platform, "heir": owner},
+        )
 
 
 async def post(
@@ -115,8 +227,13 @@ async def post(
     body: str,
     exposure_id: str | None = None,
     person_id: str = "",
+    owner: str = "",
+    follow: bool = True,
 ) -> None:
-    """Let `body` be what the slot of that chat shows next, in place of a version not sent yet."""
+    """Let `body` be what the slot of that chat shows next, in place of a version not sent yet.
+
+    Whoever has something unsent in that chat sends this too; else, or unless it is to `follow`, `owner` does.
+    """
     content = {
         "turn_id": turn_id,
         "body": body,
@@ -125,24 +242,32 @@ async def post(
         "posted_at": time.time(),
     }
     row = {"platform": platform, "chat_id": chat_id, "slot": slot, "version": 1, "sent_version": 0}
-    await connection.execute(_post(connection.dialect.name, tuple(content)), row | content)
+    given = row | content | {"mine": owner}
+    if follow:
+        given |= {"of_platform": platform, "of_chat": chat_id}
+    await connection.execute(_post(connection.dialect.name, tuple(content), follow), given)
 
 
 @cache
-def _post(dialect: str, content: tuple[str, ...]) -> Insert:
+def _post(dialect: str, content: tuple[str, ...], follow: bool) -> Insert:
     seq = select(func.coalesce(func.max(outbox.c.seq), 0) + 1).scalar_subquery()
-    statement = insert(dialect, outbox).values(seq=seq)
-    newer = {name: statement.excluded[name] for name in (*content, "seq")}
+    mine: BindParameter[str] = bindparam("mine")
+    statement = insert(dialect, outbox).values(
+        seq=seq, owner=func.coalesce(_SENDER.scalar_subquery(), mine) if follow else mine
+    )
+    newer = {name: statement.excluded[name] for name in (*content, "seq", "owner")}
     return statement.on_conflict_do_update(
         index_elements=["platform", "chat_id", "slot"],
         set_={**newer, "version": outbox.c.version + 1, "problem": None},
     )
 
 
-async def due(connection: AsyncConnection, platform: str, chat_id: str | None = None) -> list[Outgoing]:
-    """What is to be shown, of one chat or of all, in the order of the latest posts."""
+async def due(
+    connection: AsyncConnection, platform: str, owner: str, chat_id: str | None = None
+) -> list[Outgoing]:
+    """What `owner` is to show, of one chat or of all, in the order of the latest posts."""
     query = _DUE if chat_id is None else _DUE_IN_CHAT
-    rows = await connection.execute(query, {"of_platform": platform, "chat": chat_id})
+    rows = await connection.execute(query, {"of_platform": platform, "of_owner": owner, "of_chat": chat_id})
     return [Outgoing(*row) for row in rows]
 
 

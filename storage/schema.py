@@ -27,7 +27,7 @@ from sqlalchemy import (
     true,
 )
 
-HEAD: Final = "0008"
+HEAD: Final = "0009"
 """The newest revision under `migrations/versions`."""
 
 
@@ -89,6 +89,15 @@ sessions = Table(
     Column("updated_at", Double, nullable=False),
 )
 
+processes = Table(
+    "processes",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("platform", Text, nullable=False),
+    Column("beat_at", Double, nullable=False),
+)
+
+_unfinished = text("outcome IS NULL")
 inbox = Table(
     "inbox",
     metadata,
@@ -101,8 +110,18 @@ inbox = Table(
     Column("outcome", Text),
     Column("taken_at", Double, nullable=False),
     Column("finished_at", Double),
+    # The name of the process that handles the turn, empty for nobody's.
+    Column("owner", Text, nullable=False, server_default=""),
     UniqueConstraint("platform", "turn_id"),
-    Index("ix_inbox_unfinished", "platform", "outcome", "id"),
+    Index(
+        "ix_inbox_unfinished",
+        "platform",
+        "chat_id",
+        "person_id",
+        "id",
+        sqlite_where=_unfinished,
+        postgresql_where=_unfinished,
+    ),
 )
 
 _due = text("sent_version < version")
@@ -123,8 +142,10 @@ outbox = Table(
     Column("problem", Text),
     Column("posted_at", Double, nullable=False),
     Column("person_id", Text, nullable=False, server_default=""),
+    # The name of the process that sends the reply, empty for nobody's.
+    Column("owner", Text, nullable=False, server_default=""),
     UniqueConstraint("platform", "chat_id", "slot"),
-    Index("ix_outbox_due", "platform", "seq", sqlite_where=_due, postgresql_where=_due),
+    Index("ix_outbox_due", "platform", "chat_id", "seq", sqlite_where=_due, postgresql_where=_due),
 )
 
 surveys = Table(

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.delivery import Delivery
+from bot.presence import new_name
 from handlers.room import Room
 from handlers.turn import Chat, Command, Payload, Person, Press, Reply, Text, Turn
 from storage import mail, schema, sessions, taste, users
@@ -33,9 +34,10 @@ class House:
     """
 
     name = "test"
+    shared = True
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, owner: str = "") -> None:
+        self.url, self.owner = url, owner
         self.shown: list[tuple[str, str]] = []
         self.askers: list[str] = []
         self.news = asyncio.Condition()
@@ -58,6 +60,8 @@ class House:
             withdrawal=lambda room: Reply("그만둘게요"),
             heed=heed,
             retry_first=0.0,
+            owner=self.owner or new_name(),
+            shared=self.shared,
         )
 
     async def restart(self, heed: Heed | None = None) -> None:

@@ -119,9 +119,15 @@ async def test_an_answer_that_is_complete_is_not_superseded(house: House) -> Non
     """Keeps away a session that knows an answer as shown which nobody has seen."""
 
     async def quick(turn: Turn, room: Room) -> AsyncIterator[Reply]:
+        async with house.database.writing() as connection:
+            new = await mail.take(
+                connection, turn_id="new", platform="test", chat_id="c", person_id="p",
+                body=text("new").to_json(), owner=house.delivery.owner,
+            )  # fmt: skip
         answer = asyncio.current_task()
         assert answer is not None
-        answer.add_done_callback(lambda _: house.delivery._schedule(_Taken(2, text("new"))))
+        assert new is not None
+        answer.add_done_callback(lambda _: house.delivery._schedule(_Taken(new.id, text("new"))))
         yield Reply("old!")
 
     house.conversations["old"] = quick
@@ -339,7 +345,13 @@ async def test_a_turn_of_another_version_holds_up_nothing(
 ) -> None:
     async with house.database.writing() as connection:
         await mail.take(
-            connection, turn_id="old", platform="test", chat_id="c", person_id="p", body='{"말":"우울해"}'
+            connection,
+            turn_id="old",
+            platform="test",
+            chat_id="c",
+            person_id="p",
+            body='{"말":"우울해"}',
+            owner="",
         )
     await house.delivery.recover()
     await take(house, turn("t"))
@@ -484,9 +496,9 @@ async def test_who_looked_before_another_sent_sends_nothing_again(
     due = mail.due
 
     async def slowly(
-        connection: AsyncConnection, platform: str, chat_id: str | None = None
+        connection: AsyncConnection, platform: str, owner: str, chat_id: str | None = None
     ) -> list[Outgoing]:
-        found = await due(connection, platform, chat_id)
+        found = await due(connection, platform, owner, chat_id)
         if not house.held.is_set():
             await house.at("the look of the dispatcher")
         return found
@@ -637,12 +649,12 @@ class Storm(RuleBasedStateMachine):
     async def crash_after(self, steps: int) -> None:
         await self.go(steps)
         house = self.house
-        recover, house.delivery = Delivery.recover, house.delivery
+        recover, dying = Delivery.recover, house.delivery
         shown = set(house.texts())
 
         async def look_then_recover(delivery: Delivery) -> None:
             async with house.database.reading() as connection:
-                for outgoing in await mail.due(connection, house.name):
+                for outgoing in await mail.due(connection, house.name, dying.owner):
                     words = Reply.from_json(outgoing.body).text
                     if words in house.texts():
                         self.windows[words] += 1

@@ -191,7 +191,7 @@ async def check(house: Talk, unknown: Counter[str]) -> None:
     async with house.database.reading() as connection:
         for table in (schema.inbox, schema.outbox):
             assert set(await connection.scalars(select(table.c.body))) == {""}
-        assert await mail.due(connection, house.name) == []
+        assert await mail.owned(connection, house.name) == ([], set())
     await house.database.close()
     assert house.integrity() == ([("ok",)], [])
 

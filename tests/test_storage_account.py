@@ -127,9 +127,10 @@ async def take(connection: AsyncConnection, turn_id: str, who: str = "7") -> int
         chat_id="c",
         person_id=who,
         body=f"words of {turn_id}",
+        owner="me",
     )
     assert taken is not None
-    return taken
+    return taken.id
 
 
 async def post(connection: AsyncConnection, turn_id: str, person_id: str = "") -> None:
@@ -155,7 +156,7 @@ async def test_the_turn_that_asks_to_be_forgotten_can_be_finished(connection: As
     for turn_id in ("old", "now", "next"):
         inbox_id = await take(connection, turn_id)
         if turn_id == "old":
-            await mail.finish(connection, inbox_id, "done")
+            await mail.finish(connection, inbox_id, "done", "me")
     await post(connection, "now", "7")
     await account.forget(connection, mine.id, "now")
     assert await turns(connection, inbox) == [("now", ""), ("next", "words of next")]
@@ -167,7 +168,7 @@ async def test_replies_from_before_they_named_anybody_go_with_their_turns(
 ) -> None:
     mine = await person(connection)
     for turn_id, who in (("mine", "7"), ("theirs", "8")):
-        await mail.finish(connection, await take(connection, turn_id, who), "done")
+        await mail.finish(connection, await take(connection, turn_id, who), "done", "me")
         await post(connection, turn_id)
     await account.forget(connection, mine.id, "now")
     assert await turns(connection, outbox) == [("theirs", "reply to theirs")]

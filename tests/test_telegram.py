@@ -453,6 +453,26 @@ async def test_a_webhook_serves_and_turns_away_who_lacks_the_secret(
     assert caplog.text.count("without its secret") == 2
 
 
+async def test_two_replicas_behind_one_webhook_answer_once(
+    stage: Stage, api: BotApi, talk: Talk, unused_tcp_port_factory: Any
+) -> None:
+    one, other = unused_tcp_port_factory(), unused_tcp_port_factory()
+    hooks = [AnyHttpUrl(f"http://127.0.0.1:{port}/hook") for port in (one, other)]
+    async with (
+        running(stage.app, api, telegram_webhook_url=hooks[0], port=one),
+        running(stage.app, api, telegram_webhook_url=hooks[1], port=other),
+    ):
+        await talk.says("웃긴 영화")
+        update = next(each for each in api.world.history if "message" in each)
+        headers = {"X-Telegram-Bot-Api-Secret-Token": api.hook.secret}
+        async with ClientSession() as client:
+            for hook in hooks:
+                async with client.post(str(hook), json=update, headers=headers) as answer:
+                    assert answer.status == 200
+        await talk.says("무서운 영화")
+    assert len(talk.shown) == 2
+
+
 async def test_a_stop_in_order_finishes_what_is_in_hand(stage: Stage, api: BotApi, talk: Talk) -> None:
     async with running(stage.app, api):
         api.world.say(talk.person, None, "웃긴 영화")
