@@ -120,6 +120,11 @@ def refers(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def points(text: str) -> bool:
+    """Whether a text points at something without its name: 이거."""
+    return bool(_THIS.search(text))
+
+
 def settled(
     intent: Intent,
     request: Request,
@@ -129,7 +134,7 @@ def settled(
     text: str,
 ) -> Intent:
     """The intent in the light of what else was said: "별로" beside a whole wish is no feedback."""
-    pointed = bool(titles or refers or _THIS.search(text))
+    pointed = bool(titles or refers or points(text))
     wishes = not replace(request, items=(), exclude=Exclude(), creators=(), people=()).is_open
     if intent in ABOUT_ONESELF:
         spoken = replace(request, country=(), cuisine=(), exclude=Exclude())  # in 한국어로 and in Korean

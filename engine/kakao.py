@@ -41,7 +41,7 @@ def parameters(
 ) -> dict[str, str | int]:
     """The query of one search, nearest first."""
     return {
-        "query": dish.name,
+        "query": dish.asked,
         "category_group_code": CAFES if dish.cuisine == "cafe" else RESTAURANTS,
         "x": f"{longitude:.6f}",
         "y": f"{latitude:.6f}",

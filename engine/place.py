@@ -14,7 +14,7 @@ from urllib.parse import quote
 from data.item import Item
 from data.phrases import Language
 from engine.lexicon import pattern, read
-from engine.text import MAX_CHARS, normalize
+from engine.text import MAX_CHARS, normalize, squeeze
 
 Source = Literal["kakao", "osm"]
 
@@ -37,19 +37,26 @@ class Unusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Dish:
-    """What is looked for: `name` in Korean and `english` are what a map is asked; a place serves it that bears one of
-    `names`, or is of that `cuisine`. With neither, every place to eat will do."""
+    """What is looked for: `name` in Korean, and `english`; a map is asked for the `sign`, as places write it. A place
+    serves it that bears one of `names`, or is of that `cuisine`. With neither, every place to eat will do."""
 
     name: str
     english: str = ""
     names: tuple[str, ...] = ()
     cuisine: str | None = None
+    sign: str = ""
+
+    @property
+    def asked(self) -> str:
+        return self.sign or self.name
 
     @classmethod
     def of_item(cls, item: Item, called: str = "") -> Self:
-        """`called` is what a person called it: a map knows 돼지갈비 better than 돼지갈비구이."""
-        names = dict.fromkeys(filter(None, (called, item.title, *item.aliases, item.title_en)))
-        return cls(called or item.title, item.title_en or item.title, tuple(names), item.cuisine)
+        """`called` is what a person called it. Signs say 초밥, not 모둠초밥: the shortest alias in the title."""
+        names = tuple(dict.fromkeys(filter(None, (called, item.title, *item.aliases, item.title_en))))
+        title = squeeze(item.title)[0]
+        short = min((name for name in item.aliases if _is_part(squeeze(name)[0], title)), key=len, default="")
+        return cls(called or item.title, item.title_en or item.title, names, item.cuisine, called or short)
 
     @classmethod
     def of_words(cls, words: str) -> Self:
@@ -84,6 +91,10 @@ class Place:
     english: str = field(default="", compare=False)
 
 
+def _is_part(name: str, title: str) -> bool:
+    return len(name) > 1 and name in title
+
+
 def map_link(dish: Dish, language: Language) -> str:
     """A page of a map that looks for the dish around whoever opens it; it tells nobody where that is.
 
@@ -91,8 +102,8 @@ def map_link(dish: Dish, language: Language) -> str:
     https://developers.google.com/maps/documentation/urls/get-started#search-action
     """
     if language == "ko":
-        return f"https://map.kakao.com/link/search/{quote(dish.name, safe='')}"
-    return f"https://www.google.com/maps/search/?api=1&query={quote(dish.english or dish.name, safe='')}"
+        return f"https://map.kakao.com/link/search/{quote(dish.asked, safe='')}"
+    return f"https://www.google.com/maps/search/?api=1&query={quote(dish.english or dish.asked, safe='')}"
 
 
 def dish_words(text: str) -> str:

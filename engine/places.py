@@ -64,13 +64,13 @@ class Places:
     `clock` tells seconds that never go back; `budget` and the others are in seconds.
     """
 
-    kakao_key: str = ""
+    kakao_key: str = field(default="", repr=False)
     kakao_url: str = ""
     overpass_url: str = ""
     clock: Callable[[], float] = time.monotonic
     budget: float = BUDGET
     _opening: asyncio.Task[httpx.AsyncClient] | None = field(default=None, init=False)
-    _known: dict[tuple[Any, ...], tuple[float, Any]] = field(default_factory=dict, init=False)
+    _known: dict[tuple[Any, ...], tuple[float, Any]] = field(default_factory=dict, init=False, repr=False)
     _resting: dict[Source, float] = field(default_factory=dict, init=False)
 
     async def near(

@@ -7,7 +7,7 @@ from functools import partial
 
 from data.item import Domain
 from engine.health import asks_permission
-from engine.intent import FEEDBACK, SMALL_TALK
+from engine.intent import FEEDBACK, SMALL_TALK, points
 from engine.request import Request
 from engine.text import MAX_CHARS, normalize
 from engine.understanding import Understanding
@@ -116,14 +116,15 @@ async def conversation(turn: Turn, room: Room, said: Understanding) -> Replies:
     """The replies of the conversation that an understood text belongs to."""
     target, exposure, position = await _pointed(room, said)
     intent = said.intent
-    if intent == "nearby" and target and not target.startswith(f"{Domain.FOOD}:"):
+    pointed = bool(said.refers or said.named or points(said.text))
+    if intent == "nearby" and pointed and target and not target.startswith(f"{Domain.FOOD}:"):
         intent = "detail"  # where a book is sold
     if intent in SMALL_TALK:
         replies = start.help_(turn, room) if intent == "help" else start.small_talk(turn, room, intent)
     elif intent in OF_INTENT:
         replies = OF_INTENT[intent](turn, room)
     elif intent == "nearby":
-        replies = nearby.asked(turn, room, said, target)
+        replies = nearby.asked(turn, room, said, target if said.refers else "")
     elif intent == "survey":
         replies = survey.begin(turn, room, said.request.domain)
     elif intent == "taste":

@@ -33,7 +33,7 @@ class Spot:
 class Whereabouts:
     """The places of everybody who speaks with this process, and what they wish to find where they will be."""
 
-    _spots: dict[str, Spot] = field(default_factory=dict)
+    _spots: dict[str, Spot] = field(default_factory=dict, repr=False)
     _wishes: dict[Who, tuple[float, str]] = field(default_factory=dict)
 
     def find(self, turn: Turn, key: str) -> Spot | None:
