@@ -256,7 +256,7 @@ async def test_a_place_serves_a_dish_by_its_name_or_its_kitchen(asking: Places, 
 
 async def test_a_place_is_told_with_all_that_openstreetmap_knows(asking: Places, of_osm: Local) -> None:
     asking.kakao_key = ""
-    tags = {
+    tags: dict[str, Any] = {
         "addr__city": "서울",
         "addr__street": "세종대로",
         "addr__housenumber": "110",
@@ -339,7 +339,9 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-COORDINATES = st.sampled_from([37.5, "126.9", "nan", 1e400, -91, 10**400, None, [], True])
+COORDINATES: st.SearchStrategy[Any] = st.sampled_from(
+    [37.5, "126.9", "nan", 1e400, -91, 10**400, None, [], True]
+)
 DOCUMENTS = st.fixed_dictionaries(
     {},
     optional={
