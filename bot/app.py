@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,11 +22,13 @@ from engine.embedder import Embedder, embedder
 from engine.errors import EngineError
 from engine.index import Index
 from engine.korean import Korean
+from engine.places import Places
 from engine.recommender import Recommender
 from handlers import router
 from handlers.memory import TALK_SECONDS
 from handlers.room import Room
 from handlers.turn import Person, Reply, Turn
+from handlers.whereabouts import Whereabouts
 from storage import items, mail, sessions, users
 from storage.database import Database
 from storage.jobs import Job
@@ -57,6 +59,8 @@ class App:
     index: Index
     embedder: Embedder
     engine: Recommender
+    places: Places = field(default_factory=Places)
+    whereabouts: Whereabouts = field(default_factory=Whereabouts)
     opening: asyncio.Task[None] | None = None
     rebuilt: bool = False
 
@@ -143,8 +147,13 @@ class App:
         operator = (turn.chat.platform, turn.person.id) in self.settings.admins
         return Room(
             self.database, user, session, self.engine, self.today(), turn.person.locale,
-            self.settings.timezone, operator,
+            self.settings.timezone, operator, self.places, self.whereabouts,
         )  # fmt: skip
+
+
+def _places(settings: Settings) -> Places:
+    key = settings.kakao_key.get_secret_value() if settings.kakao_key is not None else ""
+    return Places(key.strip(), str(settings.kakao_url), str(settings.overpass_url or ""))
 
 
 @asynccontextmanager
@@ -154,13 +163,14 @@ async def parts(settings: Settings) -> AsyncIterator[App]:
     Raises:
         StorageError, EngineError: what stands in the way, in one sentence.
     """
-    database = await Database.open(settings.database)
+    database, places = await Database.open(settings.database), _places(settings)
     try:
         made = embedder(settings.embedder)
         index = Index(settings.index, made.dimensions)
         await jobs.load_catalog(database)
-        yield App(settings, database, index, made, Recommender(index, made, Korean()))
+        yield App(settings, database, index, made, Recommender(index, made, Korean()), places)
     finally:
+        await places.close()
         await database.close()
 
 

@@ -14,6 +14,7 @@ from bot.settings import Settings
 from data.item import BadRow
 from data.sources import catalog
 from engine.errors import EngineError
+from engine.place import Unusable
 from storage import items
 
 NON_COMMERCIAL = "EXAONE's licence is non-commercial; free for any use are Qwen3 and Mistral 7B (Apache-2.0)."
@@ -37,6 +38,7 @@ async def examine(load: Callable[[], Settings]) -> None:
             ("embedder", _embedder),
             ("korean", _korean),
             ("worker", _worker),
+            ("nearby", _nearby),
         ):
             sound &= await _report(name, check, app)
     if not sound:
@@ -111,3 +113,21 @@ async def _worker(app: App) -> str:
         ) from None
     licence = f" {NON_COMMERCIAL}" if any("exaone" in name.lower() for name in names) else ""
     return f"answers with {', '.join(names)}.{licence}"
+
+
+async def _nearby(app: App) -> str:
+    otherwise = (
+        "OpenStreetMap is asked" if app.settings.overpass_url is not None else "a link to a map is given"
+    )
+    if not app.places.kakao_key:
+        return (
+            f"no Kakao key, {otherwise} for restaurants (ONEULMWO_KAKAO_KEY; developers.kakao.com gives one)"
+        )
+    try:
+        await app.places.check_key()
+    except Unusable as failure:
+        raise Finding(
+            f"Kakao does not answer for ONEULMWO_KAKAO_KEY ({failure}), {otherwise} for restaurants:"
+            " check the key and that KakaoMap is switched on for it at developers.kakao.com, or unset the variable."
+        ) from None
+    return f"Kakao takes ONEULMWO_KAKAO_KEY; where it knows nothing, {otherwise}"

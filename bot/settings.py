@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     kmdb_key: SecretStr | None = None
     kofic_key: SecretStr | None = None
     data_go_kr_key: SecretStr | None = None
+    kakao_key: SecretStr | None = None
+    """REST API key of developers.kakao.com: restaurants nearby by Kakao's map."""
+    kakao_url: AnyHttpUrl = AnyHttpUrl("https://dapi.kakao.com")
+    overpass_url: AnyHttpUrl | None = AnyHttpUrl("https://overpass-api.de/api/interpreter")
+    """Where OpenStreetMap is asked for restaurants without that key, or where Kakao knows none; empty is nowhere."""
     turns_per_minute: Annotated[int, Field(ge=0)] = 30
     """Turns of one person that are handled a minute; 0 is any number. It holds for the terminal and for
     scripts only where it is set."""
@@ -65,6 +70,11 @@ class Settings(BaseSettings):
         if any(len(pair) != 2 or not pair[1] for pair in pairs):
             raise ValueError("write it as telegram:123,discord:456")
         return tuple(pairs)
+
+    @field_validator("overpass_url", mode="before")
+    @classmethod
+    def _nowhere(cls, value: Any) -> Any:
+        return None if value == "" else value
 
     @field_validator("timezone")
     @classmethod

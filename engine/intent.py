@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, Literal
 
+from data.item import Domain
 from engine.korean import Morpheme
 from engine.lexicon import Lexicon, pattern, read
 from engine.request import DEFAULT_COUNT, Exclude, Request
@@ -20,7 +21,7 @@ Intent = Literal[
     "stop", "greet", "thanks", "help", "who", "survey", "saved", "unclear",
     "profile", "consent", "language", "korean", "english", "export", "forget", "inquiry", "inquiries",
     "taste", "persona", "history", "undo", "choose", "guest", "limits", "retract",
-    "which_allergy",
+    "which_allergy", "nearby",
     "robot", "maker", "age", "night", "bye", "love", "praise", "insult", "sorry", "weather", "doing", "cry",
     "laugh", "no", "yes",
 ]  # fmt: skip
@@ -35,7 +36,8 @@ SMALL_TALK: Final[tuple[Intent, ...]] = (
 """In this order: "ㅋㅋ 고마워" thanks. Those told by a word need only be short, the others nothing else at all:
 "바보" is an insult, "바보 같은 영화" a wish."""
 ABOUT_ANSWERS: Final[tuple[Intent, ...]] = (
-    "never", "undo", "guest", "persona", "history", "limits", "saved", "survey", "choose", "why", "similar",
+    "never", "undo", "guest", "persona", "history", "limits", "saved", "survey", "nearby", "choose", "why",
+    "similar",
     "detail", "more", "dislike", "seen", "save", "like",
 )  # fmt: skip
 """In this order: "1번이랑 비슷한 거 더" asks for similar ones, not for more."""
@@ -118,6 +120,11 @@ def refers(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def points(text: str) -> bool:
+    """Whether a text points at something without its name: 이거."""
+    return bool(_THIS.search(text))
+
+
 def settled(
     intent: Intent,
     request: Request,
@@ -127,12 +134,14 @@ def settled(
     text: str,
 ) -> Intent:
     """The intent in the light of what else was said: "별로" beside a whole wish is no feedback."""
-    pointed = bool(titles or refers or _THIS.search(text))
+    pointed = bool(titles or refers or points(text))
     wishes = not replace(request, items=(), exclude=Exclude(), creators=(), people=()).is_open
     if intent in ABOUT_ONESELF:
         spoken = replace(request, country=(), cuisine=(), exclude=Exclude())  # in 한국어로 and in Korean
         asks = explicit or titles or not spoken.is_open
         return "recommend" if asks else intent
+    if intent == "nearby" and explicit and request.domain in (Domain.BOOK, Domain.MOVIE):
+        return "detail" if pointed else "recommend"
     if intent in FEEDBACK and not pointed and (wishes or explicit):
         return "recommend"
     if intent in SMALL_TALK and (wishes or explicit or titles or request.creators or request.people):

@@ -50,6 +50,8 @@ async def detail(
         Choice(say("button.similar"), f"sim:{exposure}:{position}", 1),
         *feedback_choices(exposure, position, 2),
     ]
+    if item.domain is Domain.FOOD:
+        choices.append(Choice(say("nearby.button.here"), f"near:at:{exposure}:{position}", 3))
     bare, seed = Request(domain=item.domain), seed_of(turn.id)
     shown = Card(
         item.id, str(item.domain), writer.title(item), 0, writer.reason(item, [], bare, seed),

@@ -17,6 +17,7 @@ from handlers import (
     item,
     jobs,
     memory,
+    nearby,
     persona,
     recommend,
     spoken,
@@ -61,6 +62,8 @@ async def replies_to(turn: Turn, room: Room, data: str) -> Replies:
             if (place := number(rest)) is not None and place < len(examples):
                 room.session.pop("request", None)  # an example changes nothing, it stands for itself
                 replies = spoken.replies_to(turn, room, examples[place])
+        case "near":
+            replies = nearby.press(turn, room, rest)
         case "persona":
             replies = persona.press(turn, room, rest)
         case "history":

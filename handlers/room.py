@@ -13,7 +13,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from data.phrases import Language, Phrases, phrases
+from engine.places import Places
 from engine.recommender import Recommender
+from handlers.whereabouts import Whereabouts
 from storage.database import Database
 from storage.users import User
 
@@ -32,7 +34,8 @@ def spoken(user: User, session: Mapping[str, Any], locale: str) -> Language:
 @dataclass(slots=True)
 class Room:
     """One turn's room. `session` is this person's talk in this chat, JSON-able, stored when the turn ends;
-    `timezone` is the IANA name of the zone that `today` is of; `operator` tells that the person runs this bot."""
+    `timezone` is the IANA name of the zone that `today` is of; `operator` tells that the person runs this bot;
+    `whereabouts` is what this process was told of where people are."""
 
     database: Database
     user: User
@@ -42,6 +45,8 @@ class Room:
     locale: str = ""
     timezone: str = "Asia/Seoul"
     operator: bool = False
+    places: Places = field(default_factory=Places)
+    whereabouts: Whereabouts = field(default_factory=Whereabouts)
     writes: list[Write] = field(default_factory=list)
 
     @property

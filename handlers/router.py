@@ -21,6 +21,7 @@ from handlers import (
     jobs,
     limits,
     memory,
+    nearby,
     persona,
     pressed,
     recommend,
@@ -131,7 +132,11 @@ async def handle(turn: Turn, room: Room) -> Replies:
             replies = pressed.replies_to(turn, room, data)
         case Location(latitude=latitude, longitude=longitude):
             there = abs(latitude) <= 90 and abs(longitude) <= 180
-            replies = start.unclear(turn, room, "no_nearby" if there else "no_such_place")
+            replies = (
+                nearby.located(turn, room, latitude, longitude)
+                if there
+                else start.unclear(turn, room, "no_such_place")
+            )
         case Media():
             replies = start.unclear(turn, room, "media")
         case _:
@@ -185,6 +190,10 @@ async def _command(turn: Turn, room: Room, command: Command) -> Replies:
             replies = recommend.recommend(turn, room, said)
         else:
             replies = recommend.open_request(turn, room, domain)
+    elif command.name == "nearby":
+        words = normalize(command.argument)
+        meant = await spoken.understand(room, words, domain=Domain.FOOD) if words else None
+        replies = nearby.asked(turn, room, meant)
     elif command.name == "survey":
         wanted = command.argument.strip().lower()
         replies = survey.begin(turn, room, DOMAIN_COMMANDS.get(wanted))

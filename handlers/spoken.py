@@ -7,7 +7,7 @@ from functools import partial
 
 from data.item import Domain
 from engine.health import asks_permission
-from engine.intent import FEEDBACK, SMALL_TALK
+from engine.intent import FEEDBACK, SMALL_TALK, points
 from engine.request import Request
 from engine.text import MAX_CHARS, normalize
 from engine.understanding import Understanding
@@ -21,6 +21,7 @@ from handlers import (
     item,
     limits,
     memory,
+    nearby,
     persona,
     recommend,
     start,
@@ -81,7 +82,8 @@ async def replies_to(turn: Turn, room: Room, text: str) -> Replies:
         async for reply in typed:
             yield reply
         return
-    async for reply in conversation(turn, room, await hear(room, clean)):
+    said = await hear(room, clean)
+    async for reply in nearby.typed_answer(turn, room, said) or conversation(turn, room, said):
         yield reply
 
 
@@ -114,10 +116,15 @@ async def conversation(turn: Turn, room: Room, said: Understanding) -> Replies:
     """The replies of the conversation that an understood text belongs to."""
     target, exposure, position = await _pointed(room, said)
     intent = said.intent
+    pointed = bool(said.refers or said.named or points(said.text))
+    if intent == "nearby" and pointed and target and not target.startswith(f"{Domain.FOOD}:"):
+        intent = "detail"  # where a book is sold
     if intent in SMALL_TALK:
         replies = start.help_(turn, room) if intent == "help" else start.small_talk(turn, room, intent)
     elif intent in OF_INTENT:
         replies = OF_INTENT[intent](turn, room)
+    elif intent == "nearby":
+        replies = nearby.asked(turn, room, said, target if said.refers else "")
     elif intent == "survey":
         replies = survey.begin(turn, room, said.request.domain)
     elif intent == "taste":

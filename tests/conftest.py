@@ -97,7 +97,7 @@ async def stage(built_home: Path, tmp_path_factory: pytest.TempPathFactory) -> A
     """The running program, shared by the tests of conversations: each brings a person of its own."""
     home = tmp_path_factory.mktemp("stage") / "home"
     shutil.copytree(built_home, home)
-    async with opened(Settings(home=home, turns_per_minute=0)) as app:
+    async with opened(Settings(home=home, turns_per_minute=0, overpass_url=None)) as app:
         made = Stage(app)
         made.loop = asyncio.get_running_loop()
         yield made

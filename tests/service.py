@@ -59,8 +59,13 @@ def serving() -> Iterator[Local]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            address = urlsplit(self.path)
-            local.heard.append((address.path.lstrip("/"), dict(parse_qsl(address.query))))
+            self.hear(urlsplit(self.path).query)
+
+        def do_POST(self) -> None:
+            self.hear(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
+
+        def hear(self, form: str) -> None:
+            local.heard.append((urlsplit(self.path).path.lstrip("/"), dict(parse_qsl(form))))
             local.headers.append(dict(self.headers))
             said = local.answer(*local.heard[-1])
             self.send_response(said.status)

@@ -153,7 +153,7 @@ async def test_a_place_off_the_globe_is_told_so(someone: People, place: tuple[fl
 
 @talks
 async def test_a_place_on_the_globe_is_not(someone: People) -> None:
-    assert (await someone().sends(Location(37.5, 127.0))).text == KO.say("chat.no_nearby")
+    assert (await someone().sends(Location(37.5, 127.0))).text == KO.say("nearby.which")
 
 
 @given(data=st.one_of(st.text(max_size=80), st.builds(

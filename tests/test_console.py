@@ -142,7 +142,7 @@ def test_a_script_prints_one_object_a_reply_numbered_by_line(home: Path, tmp_pat
     by_turn = {reply["turn"]: reply for reply in replies}
     assert {card["domain"] for card in by_turn[3]["cards"]} == {"movie"}
     assert {card["domain"] for card in by_turn[4]["cards"]} == {"book", "movie", "food"}, "another's wish"
-    assert by_turn[5]["text"] == KO.say("chat.no_nearby")
+    assert by_turn[5]["text"] == KO.say("nearby.which"), "no dish was talked about"
     assert by_turn[6]["slot"] == by_turn[7]["slot"] == "survey.book"
     assert {card["domain"] for card in by_turn[8]["cards"]} == {"food"}
     assert ESCAPE not in ran.stdout

@@ -18,6 +18,8 @@ from bot.cli import app
 from bot.doctor import NON_COMMERCIAL
 from data.item import Item
 from data.sources import catalog
+from tests.maps import KAKAO_REFUSALS, document, documents
+from tests.service import KEY, Say, serving
 
 
 def doctor() -> tuple[int, dict[str, str]]:
@@ -62,7 +64,16 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Worker]]:
 def test_everything_sound_is_said_and_exits_with_0(home: Path, catalog_items: tuple[Item, ...]) -> None:
     code, parts = doctor()
     assert code == 0
-    assert list(parts) == ["settings", "database", "catalog", "index", "embedder", "korean", "worker"]
+    assert list(parts) == [
+        "settings",
+        "database",
+        "catalog",
+        "index",
+        "embedder",
+        "korean",
+        "worker",
+        "nearby",
+    ]
     assert all(line.startswith("✓") for line in parts.values())
     assert str(home) in parts["settings"]
     assert f"{len(catalog_items)} items" in parts["catalog"]
@@ -149,3 +160,29 @@ def test_a_worker_that_is_not_there_needs_mending(home: Path, monkeypatch: pytes
     assert code == 1
     assert parts["worker"].startswith("✗")
     assert "start the worker or unset the variable" in parts["worker"]
+
+
+def test_without_a_key_it_says_who_is_asked_for_restaurants(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, parts = doctor()
+    assert code == 0
+    assert "no Kakao key, OpenStreetMap is asked" in parts["nearby"]
+    assert "ONEULMWO_KAKAO_KEY" in parts["nearby"]
+    monkeypatch.setenv("ONEULMWO_OVERPASS_URL", "")
+    assert "a link to a map is given" in doctor()[1]["nearby"]
+
+
+def test_the_key_of_the_map_is_tried_and_never_shown(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEULMWO_KAKAO_KEY", KEY)
+    with serving() as kakao:
+        monkeypatch.setenv("ONEULMWO_KAKAO_URL", kakao.url)
+        kakao.say(Say(documents(document())))
+        code, parts = doctor()
+        assert (code, parts["nearby"][0]) == (0, "✓")
+        kakao.say(KAKAO_REFUSALS["no such key"])
+        code, parts = doctor()
+        assert (code, parts["nearby"][0]) == (1, "✗")
+        assert "(401)" in parts["nearby"]
+        assert KEY not in str(parts)
+        assert "S3cret" not in str(parts)

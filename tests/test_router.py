@@ -138,10 +138,9 @@ async def test_stop_stops(someone: People, words: str) -> None:
     assert not answer.choices
 
 
-async def test_a_location_is_told_that_places_are_still_to_come(someone: People) -> None:
+async def test_a_location_is_a_question_for_places(someone: People) -> None:
     answer = await someone().sends(Location(37.5665, 126.978))
-    assert answer.text == KO.say("chat.no_nearby")
-    assert "d:food" in [choice.data for choice in answer.choices]
+    assert answer.text == KO.say("nearby.which")
 
 
 @pytest.mark.parametrize(

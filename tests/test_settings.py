@@ -91,3 +91,19 @@ def test_settings_do_not_change_while_the_program_runs() -> None:
     settings = Settings()
     with pytest.raises(ValidationError):
         settings.home = Path("/elsewhere")
+
+
+def test_openstreetmap_may_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs it may not want to tell anybody where people are."""
+    assert str(load().overpass_url) == "https://overpass-api.de/api/interpreter"
+    monkeypatch.setenv("ONEULMWO_OVERPASS_URL", "")
+    assert load().overpass_url is None
+    monkeypatch.setenv("ONEULMWO_OVERPASS_URL", "nowhere")
+    with pytest.raises(SettingsError, match="ONEULMWO_OVERPASS_URL"):
+        load()
+
+
+def test_the_key_of_the_map_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEULMWO_KAKAO_KEY", "S3cret")
+    settings = load()
+    assert "S3cret" not in f"{settings!r}{settings}"
