@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from data.item import Domain
 from engine.request import Request, union
 from engine.taste import Taste, taste_of
@@ -19,6 +21,7 @@ from storage import exposures, personas, taste, users
 from storage.exposures import Exposure
 from storage.personas import Persona
 from storage.taste import Event
+from storage.users import User
 
 TALK_SECONDS: Final = 12 * 3600
 """How long what was shown and said in a talk counts as the same talk."""
@@ -160,23 +163,9 @@ async def known_taste(room: Room, told: Persona | None = None) -> Taste:
         told = told or await persona(room)
     else:
         async with room.database.reading() as connection:
-            remembered = await taste.answers(connection, room.user.id)
-            done = await taste.events(connection, room.user.id)
-            recent = await exposures.recent(connection, room.user.id)
-            told = told or await personas.get(connection, room.user.id)
-        answers = _with_talk(room, remembered)
-        shown = [item for item, _ in reversed(recent)]
-    frozen = told.frozen_at
-    known = taste_of(
-        answers,
-        [
-            (event.kind, event.item_id)
-            for event in done
-            if frozen is None or event.at <= frozen or event.kind not in ("like", "dislike")
-        ],
-        shown,
-        {domain: Request.from_dict(each) for domain, each in told.corrections.items()},
-    )
+            remembered, done, shown, kept = await _remembered(connection, room.user.id)
+        answers, told = _with_talk(room, remembered), told or kept
+    known = _taste(answers, done, shown, told)
     limits: dict[str, list[str]] = room.session.get("limits", {})
     return replace(
         known,
@@ -186,10 +175,48 @@ async def known_taste(room: Room, told: Persona | None = None) -> Taste:
     )
 
 
+async def taste_of_member(connection: AsyncConnection, user: User) -> Taste:
+    """What is remembered of somebody who need not be the one who speaks; of a guest only what keeps from harm."""
+    if user.guest:
+        return taste_of(_safety(await taste.answers(connection, user.id)), ())
+    return _taste(*await _remembered(connection, user.id))
+
+
+async def _remembered(
+    connection: AsyncConnection, user_id: int
+) -> tuple[dict[str, Answers], list[Event], list[str], Persona]:
+    """Answers, events, items shown and what was told of the taste."""
+    recent = await exposures.recent(connection, user_id)
+    return (
+        await taste.answers(connection, user_id),
+        await taste.events(connection, user_id),
+        [item for item, _ in reversed(recent)],
+        await personas.get(connection, user_id),
+    )
+
+
+def _taste(
+    answers: Mapping[str, Answers], done: Sequence[Event], shown: Sequence[str], told: Persona
+) -> Taste:
+    frozen = told.frozen_at
+    return taste_of(
+        answers,
+        [
+            (event.kind, event.item_id)
+            for event in done
+            if frozen is None or event.at <= frozen or event.kind not in ("like", "dislike")
+        ],
+        shown,
+        {domain: Request.from_dict(each) for domain, each in told.corrections.items()},
+    )
+
+
 def _known_to_all(room: Room, known: Mapping[str, Answers]) -> Mapping[str, Answers]:
     """Of a guest's answers those that keep from harm: what must not be eaten or seen holds in guest mode too."""
-    if not room.user.guest:
-        return known
+    return _safety(known) if room.user.guest else known
+
+
+def _safety(known: Mapping[str, Answers]) -> dict[str, Answers]:
     return {
         domain: {question: known[domain][question] for question in kept if question in known[domain]}
         for domain, kept in SAFETY.items()

@@ -32,7 +32,8 @@ def spoken(user: User, session: Mapping[str, Any], locale: str) -> Language:
 @dataclass(slots=True)
 class Room:
     """One turn's room. `session` is this person's talk in this chat, JSON-able, stored when the turn ends;
-    `timezone` is the IANA name of the zone that `today` is of; `operator` tells that the person runs this bot."""
+    `timezone` is the IANA name of the zone that `today` is of; `operator` tells that the person runs this bot;
+    `round_minutes` is how long a round waits for its members."""
 
     database: Database
     user: User
@@ -42,6 +43,7 @@ class Room:
     locale: str = ""
     timezone: str = "Asia/Seoul"
     operator: bool = False
+    round_minutes: int = 30
     writes: list[Write] = field(default_factory=list)
 
     @property

@@ -33,6 +33,10 @@ class Person:
     locale: str = ""
 
 
+CLOCK = Person("clock")
+"""Who speaks where nobody does: when a time has come, when a poll has ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     text: str
