@@ -49,7 +49,7 @@ def enter(turn: Turn, room: Room) -> None:
 
 async def survey_answers(room: Room) -> dict[str, Answers]:
     """Domain → question → answers: what is remembered, and over it what was answered in this talk."""
-    return _with_talk(room, _known_to_all(room, await room.read(taste.answers, room.user.id)))
+    return _with_talk(room.session, _known_to_all(room, await room.read(taste.answers, room.user.id)))
 
 
 def keep_answers(room: Room, domain: str, given: Answers) -> None:
@@ -164,22 +164,38 @@ async def known_taste(room: Room, told: Persona | None = None) -> Taste:
     else:
         async with room.database.reading() as connection:
             remembered, done, shown, kept = await _remembered(connection, room.user.id)
-        answers, told = _with_talk(room, remembered), told or kept
+        answers, told = _with_talk(room.session, remembered), told or kept
+    return _limited(_taste(answers, done, shown, told), room.session)
+
+
+async def taste_of_member(
+    connection: AsyncConnection, user: User, talks: Sequence[Mapping[str, Any]]
+) -> Taste:
+    """What is known of somebody who need not be the one who speaks, with what was said in these talks of theirs.
+
+    Of a guest only what keeps from harm is remembered.
+    """
+    remembered = await _remembered(connection, user.id)
+    if user.guest:
+        remembered = _safety(remembered[0]), [], [], Persona()
+    answers, done, shown, told = remembered
+    for talk in talks:
+        answers = _with_talk(talk, answers)
     known = _taste(answers, done, shown, told)
-    limits: dict[str, list[str]] = room.session.get("limits", {})
+    for talk in talks:
+        known = _limited(known, talk)
+    return known
+
+
+def _limited(known: Taste, talk: Mapping[str, Any]) -> Taste:
+    """A taste with what a talk told that must not be eaten."""
+    limits: dict[str, list[str]] = talk.get("limits", {})
     return replace(
         known,
         allergens=union(known.allergens, limits.get("allergens", ())),
         avoid=union(known.avoid, limits.get("avoid", ())),
         diet=union(known.diet, limits.get("diet", ())),
     )
-
-
-async def taste_of_member(connection: AsyncConnection, user: User) -> Taste:
-    """What is remembered of somebody who need not be the one who speaks; of a guest only what keeps from harm."""
-    if user.guest:
-        return taste_of(_safety(await taste.answers(connection, user.id)), ())
-    return _taste(*await _remembered(connection, user.id))
 
 
 async def _remembered(
@@ -224,8 +240,8 @@ def _safety(known: Mapping[str, Answers]) -> dict[str, Answers]:
     }
 
 
-def _with_talk(room: Room, known: Mapping[str, Answers]) -> dict[str, Answers]:
-    of_talk: dict[str, Answers] = room.session.get("answers", {})
+def _with_talk(talk: Mapping[str, Any], known: Mapping[str, Answers]) -> dict[str, Answers]:
+    of_talk: dict[str, Answers] = talk.get("answers", {})
     return {**known, **{domain: {**known.get(domain, {}), **given} for domain, given in of_talk.items()}}
 
 

@@ -168,9 +168,7 @@ async def end(connection: AsyncConnection, round_id: int, at: float, **settings:
         )
     of_round = round_members.c.round_id == round_id
     await connection.execute(update(round_members).where(of_round).values(answers={}))
-    return await change(
-        connection, round_id, state="closed", closed_at=at, closes_at=None, settings=settings
-    )
+    return await change(connection, round_id, state="closed", closed_at=at, closes_at=None, settings=settings)
 
 
 async def join(connection: AsyncConnection, round_id: int, user_id: int, at: float) -> bool:
@@ -297,7 +295,9 @@ async def move_chat(connection: AsyncConnection, platform: str, old: str, new: s
     await connection.execute(delete(outbox).where(*_there(outbox, platform, old), outbox.c.slot.in_(slots)))
     if await running(connection, platform, new) is not None:
         await connection.execute(
-            update(rounds).where(*_there(rounds, platform, old), _NOT_OVER).values(state="closed", closes_at=None)  # fmt: skip
+            update(rounds)
+            .where(*_there(rounds, platform, old), _NOT_OVER)
+            .values(state="closed", closes_at=None)
         )
     await connection.execute(update(outbox).where(*_there(outbox, platform, old)).values(message_id=None))
     for table in (rounds, sessions, exposures, outbox, inquiries, jobs):

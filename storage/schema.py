@@ -307,7 +307,11 @@ rounds = Table(
     Index(None, "platform", "chat_id"),
     Index(None, "poll_id"),
     Index(
-        "ix_rounds_running", "platform", "chat_id", unique=True, sqlite_where=RUNNING,
+        "ix_rounds_running",
+        "platform",
+        "chat_id",
+        unique=True,
+        sqlite_where=RUNNING,
         postgresql_where=RUNNING,
     ),
     Index("ix_rounds_due", "platform", "closes_at", sqlite_where=RUNNING, postgresql_where=RUNNING),
