@@ -70,8 +70,10 @@ def _running(found: Round, members: Sequence[Member]) -> Reply:
         _present(found, members),
     ]
     if found.state == "open":
-        lines += [say("round.how"), say("round.until", time=found.settings.get("until", ""))]
-    return Reply(text="\n".join(lines), choices=tuple(_choices(found, members)), slot=slot(found))
+        asked = _asking(members)
+        lines.append(say("round.asked", count=asked) if asked else say("round.how"))
+        lines.append(say("round.until", time=found.settings.get("until", "")))
+    return Reply(text="\n".join(lines), choices=tuple(_choices(found)), slot=slot(found))
 
 
 def _present(found: Round, members: Sequence[Member]) -> str:
@@ -85,7 +87,7 @@ def _present(found: Round, members: Sequence[Member]) -> str:
     return say("round.present" if shown else "round.count", count=len(members), names=shown)
 
 
-def _choices(found: Round, members: Sequence[Member]) -> list[Choice]:
+def _choices(found: Round) -> list[Choice]:
     say, key = words_of(found).say, f"round:{found.id}"
     choices = [
         Choice(say("round.button.join"), f"{key}:join", 1),
@@ -93,9 +95,7 @@ def _choices(found: Round, members: Sequence[Member]) -> list[Choice]:
         Choice(say("round.button.tell"), row=2, start=f"round-{found.id}-{found.token}"),
     ]
     if found.state == "open":
-        asked = sum(bool(each.answers.get("asked")) for each in members)
-        pick = say("round.button.pick")
-        choices.append(Choice(f"{pick} ({asked})" if asked else pick, f"{key}:pick", 3))
+        choices.append(Choice(say("round.button.pick"), f"{key}:pick", 3))
         if found.settings.get("asks"):
             choices += [
                 Choice(
@@ -106,3 +106,8 @@ def _choices(found: Round, members: Sequence[Member]) -> list[Choice]:
             ]  # fmt: skip
     choices.append(Choice(say("round.button.off"), f"{key}:off", 5))
     return choices
+
+
+def _asking(members: Sequence[Member]) -> int:
+    """How many ask for picks now."""
+    return sum(bool(each.answers.get("asked")) for each in members)

@@ -187,7 +187,6 @@ async def _pick(turn: Turn, room: Room, found: Round) -> Replies:
             await ballot.pick(turn, room, found)
         else:
             room.write(_ask, turn, room, found.id)
-            yield Reply(text=say("round.asked", count=len(asked), all=len(present)))
 
 
 async def _ask(connection: AsyncConnection, turn: Turn, room: Room, key: int) -> None:

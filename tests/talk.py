@@ -58,7 +58,9 @@ class Stage:
         self.loop: asyncio.AbstractEventLoop | None = None  # set where tests outside of it play
         self.delivery = app.delivery(self)
         self.shown: dict[str, list[Reply]] = defaultdict(list)
-        self.screens: dict[str, dict[str, Reply]] = defaultdict(dict)  # of each chat: what each slot shows now
+        self.screens: dict[str, dict[str, Reply]] = defaultdict(
+            dict
+        )  # of each chat: what each slot shows now
 
     async def send(
         self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None, person_id: str
@@ -81,6 +83,8 @@ class Someone:
         self.stage, self.name, self.locale = stage, name, locale
         self.chat = "home"
         self.kind: Literal["private", "group", "thread"] = "private"
+        self.group = ""
+        """The id of a chat that others are in too."""
         self.called = ""
         """The name that the platform tells."""
         self.turns = 0
@@ -90,9 +94,8 @@ class Someone:
 
     @property
     def there(self) -> Chat:
-        """Where this person is: a private chat of their own, or a group, which is everybody's."""
-        own = f"{self.name}@{self.chat}" if self.kind == "private" else self.chat
-        return Chat(self.stage.name, own, self.kind)
+        """Where this person is: a chat of their own, or a group that others are in too."""
+        return Chat(self.stage.name, self.group or f"{self.name}@{self.chat}", self.kind)
 
     async def sends(self, payload: Payload) -> Answer:
         self.turns += 1
