@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bot import indexing, jobs, works
+from bot import clock, indexing, jobs, works
 from bot.delivery import Delivery
 from bot.outbox import Platform
 from bot.runner import Runner
@@ -112,14 +112,16 @@ class App:
 
     @asynccontextmanager
     async def beside(self, delivery: Delivery) -> AsyncIterator[None]:
-        """While a platform is served: see to what other processes leave, and do jobs that none of them takes."""
+        """While a platform is served: see to what other processes leave, do jobs that none of them takes, and see
+        to what is to happen at a time."""
         runner = self.runner(PATIENCE_SECONDS)
 
         async def work() -> None:
             await self.ready()
             await runner.run()
 
-        tasks = [asyncio.create_task(delivery.watch()), asyncio.create_task(work())]
+        ticking = clock.keep(self.database, delivery.take, delivery.platform.name)
+        tasks = [asyncio.create_task(each) for each in (delivery.watch(), work(), ticking)]
         try:
             yield
         finally:
@@ -147,7 +149,7 @@ class App:
         operator = (turn.chat.platform, turn.person.id) in self.settings.admins
         return Room(
             self.database, user, session, self.engine, self.today(), turn.person.locale,
-            self.settings.timezone, operator, self.places, self.whereabouts,
+            self.settings.timezone, operator, self.places, self.whereabouts, self.settings.round_minutes,
         )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any, Literal, TextIO
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from rich.console import Console, Group
@@ -26,6 +26,7 @@ from bot.app import App
 from bot.cards import FIT_MOST, heading
 from bot.delivery import Delivery
 from data.phrases import Phrases, phrases
+from handlers.ballot import ballots
 from handlers.turn import (
     Attachment,
     Card,
@@ -46,12 +47,14 @@ CARD_WIDTH = 88
 
 
 class ScriptLine(BaseModel):
-    """One line of a script: who says what where. Exactly one of text, press, command, location."""
+    """One line of a script: who says what where. Exactly one of text, press, command, location. In a chat of
+    kind "group" other users of the script are too."""
 
     model_config = ConfigDict(extra="forbid")
 
     user: Annotated[str, Field(min_length=1, max_length=64)]
     chat: Annotated[str, Field(min_length=1, max_length=64)] = "c1"
+    kind: Literal["private", "group"] = "private"
     text: str | None = None
     press: str | None = None
     command: str | None = None
@@ -129,7 +132,7 @@ class Script:
                     print(f"{path}:{number}: {first['msg']}", file=errors)
                     whole = False
                     continue
-                chat = Chat(self.name, said.chat)
+                chat = Chat(self.name, said.chat, said.kind)
                 await delivery.take(
                     Turn(
                         f"{self._run}|{number}|{said.user}",
@@ -167,8 +170,8 @@ class Terminal:
     async def send(
         self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None, person_id: str
     ) -> str:
-        if reply.choices or reply.cards:
-            self._choices = reply.choices
+        if reply.choices or reply.cards or reply.poll:
+            self._choices = _choices(reply)
         render(self._out, reply, self._words)
         if reply.file is not None:
             self._out.print(Styled(self._saved(reply.file)), soft_wrap=True)
@@ -273,10 +276,15 @@ def as_object(reply: Reply, line: int, user: str) -> dict[str, Any]:
             }
             for card in reply.cards
         ],
-        "choices": [_choice(choice) for choice in reply.choices],
+        "choices": [_choice(choice) for choice in _choices(reply)],
         "poll": {"question": reply.poll.question, "options": list(reply.poll.options)} if reply.poll else None,
         "private": reply.private,
     } | ({"file": _file(reply.file)} if reply.file else {})  # fmt: skip
+
+
+def _choices(reply: Reply) -> tuple[Choice, ...]:
+    """What can be chosen of a reply: there are no polls here, so their options are buttons."""
+    return (*reply.choices, *ballots(reply))
 
 
 def _file(file: Attachment) -> dict[str, Any]:
@@ -290,8 +298,9 @@ def _choice(choice: Choice) -> dict[str, str]:
 
 def render(out: Console, reply: Reply, words: Phrases) -> None:
     """Show a reply: its text, its cards with their own buttons, then the other choices, all numbered."""
-    numbered = list(enumerate(reply.choices, 1))
-    for line in reply.text.splitlines():
+    numbered = list(enumerate(_choices(reply), 1))
+    asked = reply.poll.question if reply.poll and not reply.poll.closed else ""
+    for line in (*reply.text.splitlines(), *asked.splitlines()):
         out.print(Styled(line), soft_wrap="://" in line)  # an address that is cut leads nowhere
     for place, card in enumerate(reply.cards, 1):
         own = [(n, c) for n, c in numbered if _belongs(c, place, len(reply.cards))]

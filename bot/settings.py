@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     turns_per_minute: Annotated[int, Field(ge=0)] = 30
     """Turns of one person that are handled a minute; 0 is any number. It holds for the terminal and for
     scripts only where it is set."""
+    round_minutes: Annotated[int, Field(ge=1, le=1440)] = 30
+    """How long a round of a group waits for its members, and then for their votes."""
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "WARNING"
 
     @field_validator("admins", mode="before")

@@ -105,11 +105,13 @@ class Recommender:
         method: Method = 1,
         seed: int = 0,
         language: Language = "ko",
+        aloud: bool = True,
     ) -> GroupRecommendation:
         """Picks for several people at once, every one of which keeps the limits of each of them.
 
         `count` is how many, if not as many as the request says. A group of nobody is one person of whom
-        nothing is known. Reasons speak of the request, and of what all members wish.
+        nothing is known. Reasons speak of the request and, `aloud`, of what all members wish: not where they are
+        read by others too, or where a group is so small that it tells of one.
         """
         clock = Clock()
         index = self.index.now()
@@ -133,7 +135,7 @@ class Recommender:
         for single, pools in zip(singles, gathered, strict=True):
             ordered, gave_in = rank_for(pools, single, tastes, known, strategy, seed, like)
             chosen = choose(ordered, single.count, seed)
-            shared = common(tastes, ordered[0].item.domain) if ordered else limits
+            shared = common(tastes, ordered[0].item.domain) if ordered and aloud else Taste()
             picks = await self._write(index, chosen, single, shared, seed, writer)
             found += zip(picks, chosen, strict=True)
             ranked += ordered

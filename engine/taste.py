@@ -6,7 +6,7 @@ Knows no database: whoever has one hands over what it remembers.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
@@ -103,6 +103,26 @@ class Taste:
     def judged(self) -> tuple[str, ...]:
         """The items on which there was feedback."""
         return (*self.liked, *self.saved, *self.disliked, *self.never)
+
+    def told(self, wish: Request, domains: Sequence[Domain]) -> Taste:
+        """This taste with what the person wishes for once above it: in the wish's own domain, or in `domains`."""
+        known = dict(self.wishes)
+        for domain in (wish.domain,) if wish.domain else domains:
+            bare = replace(wish, domain=domain, among=(), text="", spicy=Range())
+            known[domain] = known.get(domain, Request(domain=domain)).refined(bare)
+        return replace(
+            self,
+            allergens=union(self.allergens, wish.allergens),
+            avoid=union(self.avoid, wish.avoid),
+            diet=union(self.diet, wish.diet),
+            age=min((age for age in (self.age, wish.age) if age is not None), default=None),
+            spicy=wish.spicy.high if wish.spicy else self.spicy,
+            price=wish.price if wish.price is not None or wish.splurge else self.price,
+            wishes=known,
+            says=(*self.says, wish.text) if wish.text else self.says,
+            liked=union(self.liked, (*wish.like, *wish.items)),
+            disliked=union(self.disliked, wish.exclude.items),
+        )
 
     def limited(self, request: Request) -> Request:
         """The request with this person's limits on what they may eat and see added to its own."""

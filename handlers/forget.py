@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Mapping
 
 from data.phrases import Phrases, phrases
 from engine.lexicon import read
+from handlers import ballot
 from handlers.room import Room
 from handlers.turn import Choice, Reply, Turn
 from storage import account
@@ -70,6 +71,7 @@ def press(turn: Turn, room: Room, data: str) -> AsyncIterator[Reply] | None:
 async def _forget(turn: Turn, room: Room) -> AsyncIterator[Reply]:
     words = room.words
     held = await room.read(account.counts, room.user.id)
+    await ballot.vanish(turn, room)
     room.write(account.forget, room.user.id, turn.id)
     lines = [
         words.say("forget.done"),

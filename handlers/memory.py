@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from data.item import Domain
 from engine.request import Request, union
 from engine.taste import Taste, taste_of
@@ -19,6 +21,7 @@ from storage import exposures, personas, taste, users
 from storage.exposures import Exposure
 from storage.personas import Persona
 from storage.taste import Event
+from storage.users import User
 
 TALK_SECONDS: Final = 12 * 3600
 """How long what was shown and said in a talk counts as the same talk."""
@@ -46,7 +49,7 @@ def enter(turn: Turn, room: Room) -> None:
 
 async def survey_answers(room: Room) -> dict[str, Answers]:
     """Domain → question → answers: what is remembered, and over it what was answered in this talk."""
-    return _with_talk(room, _known_to_all(room, await room.read(taste.answers, room.user.id)))
+    return _with_talk(room.session, _known_to_all(room, await room.read(taste.answers, room.user.id)))
 
 
 def keep_answers(room: Room, domain: str, given: Answers) -> None:
@@ -160,14 +163,59 @@ async def known_taste(room: Room, told: Persona | None = None) -> Taste:
         told = told or await persona(room)
     else:
         async with room.database.reading() as connection:
-            remembered = await taste.answers(connection, room.user.id)
-            done = await taste.events(connection, room.user.id)
-            recent = await exposures.recent(connection, room.user.id)
-            told = told or await personas.get(connection, room.user.id)
-        answers = _with_talk(room, remembered)
-        shown = [item for item, _ in reversed(recent)]
+            remembered, done, shown, kept = await _remembered(connection, room.user.id)
+        answers, told = _with_talk(room.session, remembered), told or kept
+    return _limited(_taste(answers, done, shown, told), room.session)
+
+
+async def taste_of_member(
+    connection: AsyncConnection, user: User, talks: Sequence[Mapping[str, Any]]
+) -> Taste:
+    """What is known of somebody who need not be the one who speaks, with what was said in these talks of theirs.
+
+    Of a guest only what keeps from harm is remembered.
+    """
+    remembered = await _remembered(connection, user.id)
+    if user.guest:
+        remembered = _safety(remembered[0]), [], [], Persona()
+    answers, done, shown, told = remembered
+    for talk in talks:
+        answers = _with_talk(talk, answers)
+    known = _taste(answers, done, shown, told)
+    for talk in talks:
+        known = _limited(known, talk)
+    return known
+
+
+def _limited(known: Taste, talk: Mapping[str, Any]) -> Taste:
+    """A taste with what a talk told that must not be eaten."""
+    limits: dict[str, list[str]] = talk.get("limits", {})
+    return replace(
+        known,
+        allergens=union(known.allergens, limits.get("allergens", ())),
+        avoid=union(known.avoid, limits.get("avoid", ())),
+        diet=union(known.diet, limits.get("diet", ())),
+    )
+
+
+async def _remembered(
+    connection: AsyncConnection, user_id: int
+) -> tuple[dict[str, Answers], list[Event], list[str], Persona]:
+    """Answers, events, items shown and what was told of the taste."""
+    recent = await exposures.recent(connection, user_id)
+    return (
+        await taste.answers(connection, user_id),
+        await taste.events(connection, user_id),
+        [item for item, _ in reversed(recent)],
+        await personas.get(connection, user_id),
+    )
+
+
+def _taste(
+    answers: Mapping[str, Answers], done: Sequence[Event], shown: Sequence[str], told: Persona
+) -> Taste:
     frozen = told.frozen_at
-    known = taste_of(
+    return taste_of(
         answers,
         [
             (event.kind, event.item_id)
@@ -177,19 +225,14 @@ async def known_taste(room: Room, told: Persona | None = None) -> Taste:
         shown,
         {domain: Request.from_dict(each) for domain, each in told.corrections.items()},
     )
-    limits: dict[str, list[str]] = room.session.get("limits", {})
-    return replace(
-        known,
-        allergens=union(known.allergens, limits.get("allergens", ())),
-        avoid=union(known.avoid, limits.get("avoid", ())),
-        diet=union(known.diet, limits.get("diet", ())),
-    )
 
 
 def _known_to_all(room: Room, known: Mapping[str, Answers]) -> Mapping[str, Answers]:
     """Of a guest's answers those that keep from harm: what must not be eaten or seen holds in guest mode too."""
-    if not room.user.guest:
-        return known
+    return _safety(known) if room.user.guest else known
+
+
+def _safety(known: Mapping[str, Answers]) -> dict[str, Answers]:
     return {
         domain: {question: known[domain][question] for question in kept if question in known[domain]}
         for domain, kept in SAFETY.items()
@@ -197,8 +240,8 @@ def _known_to_all(room: Room, known: Mapping[str, Answers]) -> Mapping[str, Answ
     }
 
 
-def _with_talk(room: Room, known: Mapping[str, Answers]) -> dict[str, Answers]:
-    of_talk: dict[str, Answers] = room.session.get("answers", {})
+def _with_talk(talk: Mapping[str, Any], known: Mapping[str, Answers]) -> dict[str, Answers]:
+    of_talk: dict[str, Answers] = talk.get("answers", {})
     return {**known, **{domain: {**known.get(domain, {}), **given} for domain, given in of_talk.items()}}
 
 

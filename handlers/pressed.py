@@ -12,6 +12,7 @@ from handlers import (
     consent,
     feedback,
     forget,
+    group,
     history,
     inquiry,
     item,
@@ -57,6 +58,8 @@ async def replies_to(turn: Turn, room: Room, data: str) -> Replies:
             replies = admin.press(turn, room, rest)
         case "job":
             replies = jobs.press(turn, room, rest)
+        case "round":
+            replies = group.press(turn, room, rest)
         case "say":
             examples = room.words.variants("help.examples")
             if (place := number(rest)) is not None and place < len(examples):

@@ -35,7 +35,8 @@ def spoken(user: User, session: Mapping[str, Any], locale: str) -> Language:
 class Room:
     """One turn's room. `session` is this person's talk in this chat, JSON-able, stored when the turn ends;
     `timezone` is the IANA name of the zone that `today` is of; `operator` tells that the person runs this bot;
-    `whereabouts` is what this process was told of where people are."""
+    `whereabouts` is what this process was told of where people are; `round_minutes` is how long a round waits for
+    its members."""
 
     database: Database
     user: User
@@ -47,6 +48,7 @@ class Room:
     operator: bool = False
     places: Places = field(default_factory=Places)
     whereabouts: Whereabouts = field(default_factory=Whereabouts)
+    round_minutes: int = 30
     writes: list[Write] = field(default_factory=list)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from functools import partial
 
 from data.item import Domain
 from engine.health import asks_permission
@@ -16,6 +17,7 @@ from handlers import (
     consent,
     feedback,
     forget,
+    group,
     history,
     inquiry,
     jobs,
@@ -28,14 +30,26 @@ from handlers import (
     spoken,
     start,
     survey,
+    wish,
 )  # fmt: skip
 from handlers.room import Room
-from handlers.turn import Command, Location, Media, Press, Reply, Text, Turn
+from handlers.turn import (
+    Command,
+    Location,
+    Media,
+    Membership,
+    PollAnswer,
+    PollClosed,
+    Press,
+    Reply,
+    Text,
+    Tick,
+    Turn,
+)
 
 Replies = AsyncIterator[Reply]
 
 COMMANDS: dict[str, Callable[[Turn, Room], Replies]] = {
-    "start": start.start,
     "help": start.help_,
     "saved": feedback.saved,
     "more": recommend.more,
@@ -56,10 +70,18 @@ WORDED_COMMANDS: dict[str, Callable[[Turn, Room, str], Replies]] = {
     "language": account.language,
     "inquiry": inquiry.begin,
     "answer": admin.answer,
+    "together": group.together,
+    "start": lambda turn, room, argument: _started(turn, room, argument),
 }
 """Commands whose handler gets what followed them."""
 DOMAIN_COMMANDS = {"book": Domain.BOOK, "movie": Domain.MOVIE, "food": Domain.FOOD}
-HEEDED = frozenset({"start", "guest", "lang", "language", "inquiry"})
+LINKS: dict[str, Callable[[Turn, Room], Replies]] = {
+    "survey": lambda turn, room: survey.begin(turn, room, None),
+    **{name: partial(recommend.open_request, domain=domain) for name, domain in DOMAIN_COMMANDS.items()},
+}
+"""Where a link to the bot leads: what follows /start in it."""
+ROUND_LINK = "round-"
+HEEDED = frozenset({"start", "guest", "lang", "language", "inquiry", "together"})
 HEEDED_INTENTS = frozenset({*FEEDBACK, "undo", "taste", "retract", "guest", "korean", "english"})
 """Commands, and what a text may mean, that change something: carried out also where nobody waits for the reply."""
 
@@ -71,7 +93,13 @@ def knows(command: str) -> bool:
 
 def is_greeting(turn: Turn) -> bool:
     """Whether a turn can be answered before the engine is ready."""
-    return isinstance(turn.payload, Command) and turn.payload.name in ("start", "help")
+    match turn.payload:
+        case Command(name="start", argument=argument):
+            return not _is_link(argument)
+        case Command(name=name):
+            return name == "help"
+        case _:
+            return False
 
 
 def is_urgent(turn: Turn) -> bool:
@@ -119,11 +147,15 @@ async def handle(turn: Turn, room: Room) -> Replies:
         return
     care.leave(room)
     awaited = inquiry.awaited(turn, room)
+    if isinstance(turn.payload, Command):
+        wish.leave(room)
     match turn.payload:
         case Text(text=text) if (command := typed_command(text)) is not None:
             replies = handle(replace(turn, payload=command), room)
         case Text(text=text) if awaited:
             replies = inquiry.cancel(turn, room) if is_stop(turn) else inquiry.begin(turn, room, text)
+        case Text(text=text) if wish.awaited(turn, room) and not is_stop(turn):
+            replies = wish.tell(turn, room, text)
         case Text(text=text):
             replies = spoken.replies_to(turn, room, text)
         case Command():
@@ -140,6 +172,7 @@ async def handle(turn: Turn, room: Room) -> Replies:
         case Media():
             replies = start.unclear(turn, room, "media")
         case _:
+            await _unspoken(turn, room)
             return
     async for reply in replies:
         yield reply
@@ -156,6 +189,8 @@ async def heed(turn: Turn, room: Room) -> None:
             await heed(replace(turn, payload=command), room)
         case Text(text=text) if inquiry.awaited(turn, room):
             await _silently(inquiry.cancel(turn, room) if is_stop(turn) else inquiry.begin(turn, room, text))
+        case Text(text=text) if wish.awaited(turn, room) and not is_stop(turn):
+            await _silently(wish.tell(turn, room, text))
         case Text(text=text) if clean := normalize(text):
             said = await spoken.hear(room, clean)
             if said.intent in HEEDED_INTENTS:
@@ -172,6 +207,34 @@ async def heed(turn: Turn, room: Room) -> None:
 async def _silently(replies: Replies) -> None:
     async for _ in replies:
         pass
+
+
+async def _unspoken(turn: Turn, room: Room) -> None:
+    """What happens without a word, and is answered where it matters."""
+    match turn.payload:
+        case PollAnswer() as said:
+            await group.answered(turn, room, said)
+        case PollClosed() as said:
+            await group.poll_closed(turn, room, said)
+        case Membership() as change:
+            await group.membership(turn, room, change)
+        case Tick(name=name):
+            await group.tick(turn, room, name)
+
+
+def _is_link(argument: str) -> bool:
+    """Whether what followed /start leads somewhere; a referral leads nowhere."""
+    return argument in LINKS or argument.startswith(ROUND_LINK)
+
+
+def _started(turn: Turn, room: Room, argument: str) -> Replies:
+    """A greeting, or where a link leads."""
+    if argument.startswith(ROUND_LINK):
+        return wish.enter(turn, room, argument)
+    if argument in LINKS:
+        room.session.pop("request", None)
+        return LINKS[argument](turn, room)
+    return start.start(turn, room)
 
 
 async def _command(turn: Turn, room: Room, command: Command) -> Replies:

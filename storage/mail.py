@@ -10,6 +10,7 @@ person in one chat has one owner, and so has what is unsent in one chat, so that
 from __future__ import annotations
 
 import time
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Literal
@@ -35,6 +36,9 @@ from storage.schema import exposures, inbox, outbox, processes
 
 Outcome = Literal["done", "superseded", "failed", "limited"]
 """How a turn ended: answered; not, for a newer one; with an apology; not, for there were too many."""
+
+POSTER: Final[ContextVar[str]] = ContextVar("poster", default="")
+"""The process that ends a turn, while it does: what a conversation posts by itself is that process' to send."""
 
 _UNFINISHED: Final = (inbox.c.platform == bindparam("of_platform")) & inbox.c.outcome.is_(None)
 _UNSENT: Final = (outbox.c.platform == bindparam("of_platform")) & (outbox.c.sent_version < outbox.c.version)
@@ -232,7 +236,8 @@ async def post(
 ) -> None:
     """Let `body` be what the slot of that chat shows next, in place of a version not sent yet.
 
-    Whoever has something unsent in that chat sends this too; else, or unless it is to `follow`, `owner` does.
+    Whoever has something unsent in that chat sends this too; else, or unless it is to `follow`, `owner` does, and
+    where none is named, the `POSTER`.
     """
     content = {
         "turn_id": turn_id,
@@ -242,7 +247,7 @@ async def post(
         "posted_at": time.time(),
     }
     row = {"platform": platform, "chat_id": chat_id, "slot": slot, "version": 1, "sent_version": 0}
-    given = row | content | {"mine": owner}
+    given = row | content | {"mine": owner or POSTER.get()}
     if follow:
         given |= {"of_platform": platform, "of_chat": chat_id}
     await connection.execute(_post(connection.dialect.name, tuple(content), follow), given)

@@ -27,7 +27,7 @@ from sqlalchemy import (
     true,
 )
 
-HEAD: Final = "0009"
+HEAD: Final = "0010"
 """The newest revision under `migrations/versions`."""
 
 
@@ -308,6 +308,8 @@ vectors = Table(
     Column("vector", LargeBinary, nullable=False),
 )
 
+RUNNING: Final = text("state <> 'closed'")
+"""Holds for a round that is not over: of those a chat has one."""
 rounds = Table(
     "rounds",
     metadata,
@@ -322,8 +324,18 @@ rounds = Table(
     Column("created_at", Double, nullable=False),
     Column("closes_at", Double),
     Column("closed_at", Double),
+    Column("token", Text, nullable=False, server_default=""),
     Index(None, "platform", "chat_id"),
     Index(None, "poll_id"),
+    Index(
+        "ix_rounds_running",
+        "platform",
+        "chat_id",
+        unique=True,
+        sqlite_where=RUNNING,
+        postgresql_where=RUNNING,
+    ),
+    Index("ix_rounds_due", "platform", "closes_at", sqlite_where=RUNNING, postgresql_where=RUNNING),
 )
 
 round_members = Table(

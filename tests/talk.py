@@ -58,11 +58,15 @@ class Stage:
         self.loop: asyncio.AbstractEventLoop | None = None  # set where tests outside of it play
         self.delivery = app.delivery(self)
         self.shown: dict[str, list[Reply]] = defaultdict(list)
+        self.screens: dict[str, dict[str, Reply]] = defaultdict(
+            dict
+        )  # of each chat: what each slot shows now
 
     async def send(
         self, chat_id: str, reply: Reply, *, turn_id: str, message_id: str | None, person_id: str
     ) -> str:
         self.shown[turn_id].append(reply)
+        self.screens[chat_id][reply.slot or turn_id] = reply
         return message_id or f"m{len(self.shown)}"
 
     async def restart(self) -> None:
@@ -79,17 +83,26 @@ class Someone:
         self.stage, self.name, self.locale = stage, name, locale
         self.chat = "home"
         self.kind: Literal["private", "group", "thread"] = "private"
+        self.group = ""
+        """The id of a chat that others are in too."""
+        self.called = ""
+        """The name that the platform tells."""
         self.turns = 0
         self.ahead = 0.0
         """Seconds that this person's clock is ahead of the bot's."""
         self.last = Answer(())
 
+    @property
+    def there(self) -> Chat:
+        """Where this person is: a chat of their own, or a group that others are in too."""
+        return Chat(self.stage.name, self.group or f"{self.name}@{self.chat}", self.kind)
+
     async def sends(self, payload: Payload) -> Answer:
         self.turns += 1
         turn_id = f"{self.name}.{self.turns}"
-        chat = Chat(self.stage.name, f"{self.name}@{self.chat}", self.kind)
-        person = Person(self.name, locale=self.locale)
-        assert await self.stage.delivery.take(Turn(turn_id, chat, person, payload, time.time() + self.ahead))
+        person = Person(self.name, self.called, self.locale)
+        at = time.time() + self.ahead
+        assert await self.stage.delivery.take(Turn(turn_id, self.there, person, payload, at))
         await self.stage.delivery.settle()
         self.last = Answer(tuple(self.stage.shown[turn_id]))
         return self.last

@@ -59,7 +59,7 @@ async def fill(connection: AsyncConnection, user: User) -> None:
     opened = await connection.execute(
         insert(rounds)
         .values(
-            platform="telegram", chat_id="g", opened_by=user.id, domain="food", state="open", settings={},
+            platform="telegram", chat_id=f"g{user.id}", opened_by=user.id, domain="food", state="open", settings={},
             created_at=1.0,
         )
         .returning(rounds.c.id)

@@ -77,7 +77,7 @@ def test_the_schema_is_also_postgresqls() -> None:
     for table in metadata.sorted_tables:
         assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=dialect))
         for index in table.indexes:
-            assert "CREATE INDEX" in str(CreateIndex(index).compile(dialect=dialect))
+            assert "INDEX" in str(CreateIndex(index).compile(dialect=dialect))
 
 
 async def test_a_missing_folder_is_made(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ from bot.telegram.updates import PLATFORM, asked_by, place
 from data.phrases import Phrases, phrases
 from handlers.room import spoken
 from handlers.turn import Choice, Poll, Reply, Turn
-from storage import polls, users
+from storage import groups, polls, users
 from storage.database import Database
 
 TYPING_AFTER, TYPING_AGAIN, TYPING_FOR = 0.12, 4.5, 60.0
@@ -398,6 +398,8 @@ class Telegram:
     async def moved(self, old: str, new: str) -> None:
         """A group goes on under another id, and all that is remembered of it."""
         self._moved[int(old)] = int(new)
+        async with self.database.writing() as connection:
+            await groups.move_chat(connection, self.name, old, new)
 
     async def _type(self, chat_id: str) -> None:
         chat, thread = place(chat_id)
