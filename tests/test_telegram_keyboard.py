@@ -119,7 +119,7 @@ def test_rows_are_those_of_the_handlers_in_their_order() -> None:
     assert not made.kept
 
 
-@pytest.mark.parametrize(("count", "sizes"), [(8, [8]), (9, [4, 5]), (17, [5, 6, 6]), (25, [6, 6, 6, 7])])
+@pytest.mark.parametrize(("count", "sizes"), [(8, [8]), (9, [5, 4]), (17, [6, 6, 5]), (25, [7, 6, 6, 6])])
 def test_a_wide_row_is_broken_evenly(count: int, sizes: list[int]) -> None:
     """Keeps away a ninth button, which Telegram puts alone below eight others."""
     assert [len(row) for row in shown(*(Choice("가", str(n)) for n in range(count))).rows] == sizes
