@@ -67,7 +67,6 @@ code, pre { font-family: "DejaVu Sans Mono", "NanumGothicCoding", monospace; fon
 .poll b { display: block; } .poll small { color: #95a0a4; display: block; margin-bottom: 5px; }
 .option { display: grid; grid-template-columns: 40px 1fr; margin-top: 6px; } .option em { font-style: normal; font-weight: 600; font-size: 13px; }
 .option hr { grid-column: 2; border: 0; height: 4px; border-radius: 2px; background: #4fae4e; min-width: 5px; margin-top: 2px; }
-.photo { display: block; width: 100%; border-radius: 10px; margin-bottom: 6px; }
 """.replace("COLUMN", str(COLUMN))
 
 
@@ -149,13 +148,13 @@ def _message(message: Json, group: bool) -> str:
     sender = message["from"]
     own = not sender["is_bot"] and not group
     keys = message.get("reply_markup", {}).get("inline_keyboard", [])
-    text = marked(
-        message.get("text", message.get("caption", "")),
-        message.get("entities", message.get("caption_entities", [])),
-    )
+    text = message.get("text") or message.get("caption") or ""
+    entities = message.get("entities") or message.get("caption_entities") or []
     colour = NAME_COLOURS[sender["id"] % len(NAME_COLOURS)]
     body = f'<div class="name" style="color: {colour}">{escape(sender["first_name"])}</div>' if group else ""
-    body += _poll(message["poll"]) if "poll" in message else f'<span class="text">{text}</span>'
+    body += (
+        _poll(message["poll"]) if "poll" in message else f'<span class="text">{marked(text, entities)}</span>'
+    )
     at = datetime.fromtimestamp(message.get("date", 0), UTC).astimezone(KOREA)
     body += f'<span class="time">{at:%H:%M}{" ✓✓" if own else ""}</span>'
     kind = f"message{' own' if own else ''}{' keyed' if keys or 'poll' in message else ''}"
