@@ -81,8 +81,10 @@ def test_a_key_does_not_pass_for_a_meaning() -> None:
     """Keeps away data that begins as stored keys do and is looked up in their place, and the other way round."""
     callback_data, kept = SEALS.seal(LONG)
     assert kept is not None
-    assert SEALS.seal(f"#{kept[0]}")[0] != callback_data
     assert SEALS.open(SEALS.seal(f"#{kept[0]}")[0]) == f"#{kept[0]}"
+    assert SEALS.open(callback_data.replace("#", "")) is None
+    tag = SEALS.seal(kept[0])[0][:8]
+    assert SEALS.open(f"{tag}#{kept[0]}") is None
 
 
 def test_half_a_character_does_not_stop_a_keyboard() -> None:
@@ -119,7 +121,7 @@ def test_rows_are_those_of_the_handlers_in_their_order() -> None:
     assert not made.kept
 
 
-@pytest.mark.parametrize(("count", "sizes"), [(8, [8]), (9, [4, 5]), (17, [5, 6, 6]), (25, [6, 6, 6, 7])])
+@pytest.mark.parametrize(("count", "sizes"), [(8, [8]), (9, [5, 4]), (17, [6, 6, 5]), (25, [7, 6, 6, 6])])
 def test_a_wide_row_is_broken_evenly(count: int, sizes: list[int]) -> None:
     """Keeps away a ninth button, which Telegram puts alone below eight others."""
     assert [len(row) for row in shown(*(Choice("가", str(n)) for n in range(count))).rows] == sizes

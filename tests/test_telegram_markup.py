@@ -108,8 +108,9 @@ def test_nothing_is_lost_or_said_twice(reply: Reply) -> None:
         number = f"{place}." if len(reply.cards) > 1 else ""
         icon = {"book": "📖", "movie": "🎬", "food": "🍚"}.get(card.domain, "✨")
         fit = f"⭐{card.fit}/10" if card.fit else ""
+        heart = "💚" if clean(card.benefit).strip() else ""
         facts = "·".join(fact for fact in card.facts if clean(fact).strip())
-        told.append(f"{number}{icon}{card.title}{fit}{facts}{card.reason}{card.benefit}")
+        told.append(f"{number}{icon}{card.title}{fit}{facts}{card.reason}{heart}{card.benefit}")
     said = "".join(part.plain for part in render(reply))
     assert visible(said) == visible("".join(clean(text) for text in told))
 
@@ -122,10 +123,10 @@ def test_a_reply_that_shows_nothing_is_no_message(reply: Reply) -> None:
 
 def test_a_card_alone() -> None:
     (part,) = render(Reply(cards=(a_card(url="https://x.kr/1?a=1&b=2"),)))
-    assert part.plain == "🎬 제목 1  ⭐ 8/10\n2008 · 98분\n따뜻해서 골랐어요.\n기운이 나요."
+    assert part.plain == "🎬 제목 1  ⭐ 8/10\n2008 · 98분\n따뜻해서 골랐어요.\n💚 기운이 나요."
     assert marked(part, "bold") == marked(part, "text_link") == ["제목 1"]
     assert marked(part, "italic") == ["2008 · 98분"]
-    assert marked(part, "blockquote") == ["따뜻해서 골랐어요.\n기운이 나요."]
+    assert marked(part, "blockquote") == ["따뜻해서 골랐어요.\n💚 기운이 나요."]
     assert [e["url"] for e in shown(part)[1] if e["type"] == "text_link"] == ["https://x.kr/1?a=1&b=2"]
 
 
@@ -163,6 +164,13 @@ def test_an_address_is_quoted_but_for_its_marks() -> None:
     )
     assert address("HTTP://한글.kr:8080") == "http://한글.kr:8080"
     assert address("http://[::1]/a") == "http://[::1]/a"
+
+
+def test_an_address_in_a_text_shows_its_letters() -> None:
+    """Keeps away three lines of %EB%B0%94 where a dish is looked up; what is no letter stays quoted."""
+    (part,) = render(Reply(text="찾기: https://x.kr/%EB%B0%A5%20%2F%E2%80%AE?q=%EA%B5%AD%20%FF 100%EB%B0%A5"))
+    assert part.plain == "찾기: https://x.kr/밥%20%2F%E2%80%AE?q=국%20%FF 100%EB%B0%A5"
+    assert marked(part, "url") == ["https://x.kr/밥%20%2F%E2%80%AE?q=국%20%FF"]
 
 
 def test_the_first_cover_is_shown() -> None:

@@ -137,7 +137,7 @@ def _lines(row: Sequence[Button]) -> list[tuple[Button, ...]]:
     widest = max(width(button.label) for button in row) + EDGE_COLUMNS
     side_by_side = min(max(ROW_COLUMNS // widest, 1), ROW_BUTTONS)
     lines = -(-len(row) // side_by_side)
-    ends = [len(row) * n // lines for n in range(lines + 1)]
+    ends = [-(-len(row) * n // lines) for n in range(lines + 1)]
     return [tuple(row[start:end]) for start, end in pairwise(ends)]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Final, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from wcwidth import grapheme_boundary_before
 
@@ -47,6 +47,8 @@ _BREAKS: Final = (
     re.compile(r"\s+"),
 )
 """Paragraphs, lines, sentences, words: a text is cut at the first of these that leaves the message at least half full."""
+_ADDRESS: Final = re.compile(r"https?://\S+")
+_QUOTED: Final = re.compile(r"(?:%[89A-Fa-f][0-9A-Fa-f])+")
 _URL_MARKS: Final = "".join(set(string.punctuation) - set("\"'<>\\^`{|}"))
 
 
@@ -72,7 +74,7 @@ _BETWEEN: Final = Run("\n\n")
 def render(reply: Reply) -> tuple[Part, ...]:
     """The messages that show the text and the cards of a reply, none for a reply without."""
     cards = len(reply.cards)
-    blocks: list[Block] = [(Run(clean(reply.text).strip()),)]
+    blocks: list[Block] = [(Run(_legible(clean(reply.text).strip())),)]
     blocks += [_card(card, place, cards) for place, card in enumerate(reply.cards, 1)]
     parts = (_part(piece) for piece in _packed(block for block in blocks if _shown(block)))
     return tuple(part for part in parts if _VISIBLE.search(part.plain))
@@ -139,6 +141,19 @@ def address(url: str) -> str | None:
     return made if len(made) <= ADDRESS_LENGTH else None
 
 
+def _legible(text: str) -> str:
+    """A text whose web addresses show their letters in place of "%EB%B0%94": Telegram links them all the same."""
+
+    def letters(quoted: re.Match[str]) -> str:
+        try:
+            said = unquote_to_bytes(quoted[0]).decode()
+        except UnicodeDecodeError:
+            return quoted[0]
+        return said if said.isalnum() else quoted[0]
+
+    return _ADDRESS.sub(lambda found: _QUOTED.sub(letters, found[0]), text)
+
+
 def _card(card: Card, place: int, cards: int) -> Block:
     title = " ".join(clean(card.title).split())
     url = address(card.url or "")
@@ -149,7 +164,8 @@ def _card(card: Card, place: int, cards: int) -> Block:
     facts = " · ".join(fact for fact in (" ".join(clean(fact).split()) for fact in card.facts) if fact)
     if facts:
         runs += [Run("\n"), Run(facts, ("i",))]
-    said = "\n".join(text for text in (clean(card.reason).strip(), clean(card.benefit).strip()) if text)
+    reason, benefit = clean(card.reason).strip(), clean(card.benefit).strip()
+    said = "\n".join(text for text in (reason, benefit and f"💚 {benefit}") if text)
     if said:
         runs += [Run("\n"), Run(said, ("blockquote",))]
     return tuple(runs)
