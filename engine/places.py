@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -120,7 +121,8 @@ class Places:
     async def close(self) -> None:
         """Hang up."""
         if self._opening is not None:
-            await (await self._opening).aclose()
+            with suppress(Unusable):
+                await (await self._opening).aclose()
             self._opening = None
 
     def _can_ask(self, name: Source) -> bool:
@@ -197,13 +199,23 @@ class Places:
 
 
 def _client() -> httpx.AsyncClient:
+    """Raises Unusable where there can be none."""
     import httpx
 
     for name in ("httpx", "httpcore"):
         # below it they log whole addresses: where somebody is
         logging.getLogger(name).setLevel(logging.WARNING)
     # uncompressed, so that what is counted is what comes; redirects are not followed, the key stays where it belongs
-    return httpx.AsyncClient(timeout=BUDGET, headers={"User-Agent": AGENT, "Accept-Encoding": "identity"})
+    headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
+    try:
+        return httpx.AsyncClient(timeout=BUDGET, headers=headers)
+    except (
+        ValueError,
+        ImportError,
+        OSError,
+        httpx.InvalidURL,
+    ) as error:  # a proxy that the environment misnames
+        raise Unusable(type(error).__name__) from None
 
 
 async def _answer(
