@@ -209,12 +209,8 @@ def _client() -> httpx.AsyncClient:
     headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
     try:
         return httpx.AsyncClient(timeout=BUDGET, headers=headers)
-    except (
-        ValueError,
-        ImportError,
-        OSError,
-        httpx.InvalidURL,
-    ) as error:  # a proxy that the environment misnames
+    except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
+        # a proxy that the environment misnames
         raise Unusable(type(error).__name__) from None
 
 
