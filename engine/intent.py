@@ -57,6 +57,8 @@ _ENGLISH_PLACE = re.compile(
 _ALL = re.compile(
     r"(?:둘|셋|전부|모두|싹) ?다|(?:전부|모두)(?= )|다 (?=별로|싫|봤|읽|저장)|\b(?:all of them|both|none of them)\b"
 )
+_AROUND = re.compile(r"(?:이 |내 |여기 )?(?:근처|주변) (?=\S)")
+"""How a text begins that wants a place where something is served: 근처 라멘집."""
 _LIKE_THIS = re.compile(r"이거|그거|이런|그런|this|that")
 
 
@@ -142,6 +144,9 @@ def settled(
         return "recommend" if asks else intent
     if intent == "nearby" and explicit and request.domain in (Domain.BOOK, Domain.MOVIE):
         return "detail" if pointed else "recommend"
+    dish = replace(request, items=(), cuisine=(), ingredients=(), unknown="").is_open
+    if intent == "recommend" and dish and _AROUND.match(text) and request.domain in (None, Domain.FOOD):
+        return "nearby"
     if intent in FEEDBACK and not pointed and (wishes or explicit):
         return "recommend"
     if intent in SMALL_TALK and (wishes or explicit or titles or request.creators or request.people):

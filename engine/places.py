@@ -11,13 +11,17 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from engine import kakao, overpass
 from engine.place import Dish, Place, Source, Unusable
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 PAGE: Final = 5
@@ -120,7 +124,8 @@ class Places:
     async def close(self) -> None:
         """Hang up."""
         if self._opening is not None:
-            await (await self._opening).aclose()
+            with suppress(Unusable):
+                await (await self._opening).aclose()
             self._opening = None
 
     def _can_ask(self, name: Source) -> bool:
@@ -196,14 +201,28 @@ class Places:
         raise Unusable(why)
 
 
+@cache
+def _trust() -> ssl.SSLContext:
+    """Whom to trust: reading every certificate takes a tenth of a second."""
+    import httpx
+
+    return httpx.create_ssl_context()
+
+
 def _client() -> httpx.AsyncClient:
+    """Raises Unusable where there can be none."""
     import httpx
 
     for name in ("httpx", "httpcore"):
         # below it they log whole addresses: where somebody is
         logging.getLogger(name).setLevel(logging.WARNING)
     # uncompressed, so that what is counted is what comes; redirects are not followed, the key stays where it belongs
-    return httpx.AsyncClient(timeout=BUDGET, headers={"User-Agent": AGENT, "Accept-Encoding": "identity"})
+    headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
+    try:
+        return httpx.AsyncClient(timeout=BUDGET, headers=headers, verify=_trust())
+    except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
+        # a proxy that the environment misnames
+        raise Unusable(type(error).__name__) from None
 
 
 async def _answer(

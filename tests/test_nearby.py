@@ -119,7 +119,7 @@ async def test_a_question_for_a_dish_holds_nobody_up(someone: People, maps: Maps
     [
         ("/nearby", "초밥"), ("이거 어디서 먹어?", "초밥"), ("근처에 파는 곳 있어?", "초밥"), ("주변 맛집", "초밥"),
         ("/nearby 마라탕", "마라탕"), ("근처 돼지갈비 파는 곳 알려줘", "돼지갈비"), ("근처 카페", "카페"),
-        ("/nearby 중식", "중식"), ("마라샹궈 파는 데", "마라샹궈"),
+        ("/nearby 중식", "중식"), ("마라샹궈 파는 데", "마라샹궈"), ("근처 라멘집", "라멘"), ("이 근처 피자", "피자"),
     ],
 )  # fmt: skip
 @talks
@@ -134,6 +134,19 @@ async def test_who_asks_for_places_is_asked_where_they_are(
     assert maps.asked == []
     await person.sends(CITY_HALL)
     assert maps.asked == [asked]
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [
+        ("근처 카페에서 읽을 책", "book"), ("옆집이 배경인 이웃 영화 nearby", "movie"), ("향수 파는 곳이 나오는 소설", "book"),
+        ("근처 사는 친구랑 먹을 음식", "food"), ("근처에 사는 친구랑 볼 영화", "movie"),
+    ],
+)  # fmt: skip
+@talks
+async def test_a_wish_with_a_place_in_it_is_a_wish(someone: People, text: str, domain: str) -> None:
+    answer = await someone().says(text)
+    assert {card.domain for card in answer.cards} == {domain}
 
 
 @talks

@@ -179,6 +179,13 @@ async def test_a_map_that_is_not_there_is_no_error(of_osm: Local) -> None:
     await asking.close()
 
 
+async def test_a_proxy_misnamed_in_the_environment_is_no_error(
+    asking: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "gopher://somewhere:1")
+    assert await asking.near(*HERE, STEW, 1_500) == Found()
+
+
 async def test_where_kakao_knows_nothing_openstreetmap_does(
     asking: Places, of_kakao: Local, of_osm: Local
 ) -> None:
