@@ -38,6 +38,13 @@ Outcome = Literal["done", "superseded", "failed", "limited"]
 
 _UNFINISHED: Final = (inbox.c.platform == bindparam("of_platform")) & inbox.c.outcome.is_(None)
 _UNSENT: Final = (outbox.c.platform == bindparam("of_platform")) & (outbox.c.sent_version < outbox.c.version)
+_OWNED: Final = select(inbox.c.id, inbox.c.owner).where(_UNFINISHED)
+_MINE: Final = (
+    select(inbox.c.id, inbox.c.body)
+    .where(_UNFINISHED, inbox.c.owner == bindparam("of_owner"))
+    .order_by(inbox.c.id)
+)
+_SENDERS: Final = select(outbox.c.owner).where(_UNSENT).distinct()
 _IN_HAND: Final = (
     (inbox.c.id == bindparam("inbox_id"))
     & (inbox.c.owner == bindparam("of_owner"))
@@ -75,6 +82,11 @@ _SETTLE: Final = (
         sent_version=bindparam("shown"),
         body=case((outbox.c.version == bindparam("shown"), ""), else_=outbox.c.body),
     )
+)
+_ALIVE: Final = select(processes.c.owner).where(processes.c.platform == bindparam("of_platform"))
+_INHERIT: Final = tuple(
+    update(table).where(left, table.c.owner.not_in(_ALIVE)).values(owner=bindparam("heir"))
+    for table, left in ((inbox, _UNFINISHED), (outbox, _UNSENT))
 )
 _REACHED: Final = update(exposures).where(
     exposures.c.id == bindparam("exposure"), exposures.c.delivered_at.is_(None)
@@ -175,10 +187,7 @@ def _last_of_lane(column: str) -> ScalarSelect[Any]:
 
 async def unfinished(connection: AsyncConnection, platform: str, owner: str) -> list[tuple[int, str]]:
     """(inbox id, body) of every turn of that owner without an outcome, in the order taken."""
-    rows = await connection.execute(
-        select(inbox.c.id, inbox.c.body).where(_UNFINISHED, inbox.c.owner == owner).order_by(inbox.c.id),
-        {"of_platform": platform},
-    )
+    rows = await connection.execute(_MINE, {"of_platform": platform, "of_owner": owner})
     return [(row.id, row.body) for row in rows]
 
 
@@ -200,8 +209,8 @@ async def finish(connection: AsyncConnection, inbox_id: int, outcome: Outcome, o
 async def owned(connection: AsyncConnection, platform: str) -> tuple[list[tuple[int, str]], set[str]]:
     """(inbox id, owner) of every turn without an outcome, and who owns something that is not sent."""
     of = {"of_platform": platform}
-    turns = await connection.execute(select(inbox.c.id, inbox.c.owner).where(_UNFINISHED), of)
-    owners = await connection.scalars(select(outbox.c.owner).where(_UNSENT).distinct(), of)
+    turns = await connection.execute(_OWNED, of)
+    owners = await connection.scalars(_SENDERS, of)
     return [(row.id, row.owner) for row in turns], set(owners)
 
 
@@ -209,12 +218,8 @@ async def inherit(connection: AsyncConnection, platform: str, owner: str) -> Non
     """Let `owner`, who is known as alive, have what is unfinished and unsent of everybody who is not."""
     if connection.dialect.name == "postgresql":  # a turn must not come to a dead one while this is looking
         await connection.execute(text("LOCK TABLE inbox, outbox IN SHARE ROW EXCLUSIVE MODE"))
-    for table, left in ((inbox, _UNFINISHED), (outbox, _UNSENT)):
-        alive = select(processes.c.owner).where(processes.c.platform == platform)
-        await connection.execute(
-            update(table).where(left, table.c.owner.not_in(alive)).values(owner=bindparam("heir")),
-            {"of_platform": platform, "heir": owner},
-        )
+    for statement in _INHERIT:
+        await connection.execute(statement, {"of_platform": platform, "heir": owner})
 
 
 async def post(
