@@ -18,6 +18,7 @@ from sqlalchemy import (
     BindParameter,
     Insert,
     ScalarSelect,
+    Text,
     bindparam,
     case,
     delete,
@@ -84,9 +85,15 @@ _SETTLE: Final = (
     )
 )
 _ALIVE: Final = select(processes.c.owner).where(processes.c.platform == bindparam("of_platform"))
-_INHERIT: Final = tuple(
-    update(table).where(left, table.c.owner.not_in(_ALIVE)).values(owner=bindparam("heir"))
-    for table, left in ((inbox, _UNFINISHED), (outbox, _UNSENT))
+_INHERIT_UNFINISHED: Final = (
+    update(inbox).where(_UNFINISHED, inbox.c.owner.not_in(_ALIVE)).values(owner=bindparam("heir"))
+)
+_INHERIT_UNSENT: Final = (
+    update(outbox).where(_UNSENT, outbox.c.owner.not_in(_ALIVE)).values(owner=bindparam("heir"))
+)
+_LOCK_INBOX: Final = text("LOCK TABLE inbox IN SHARE ROW EXCLUSIVE MODE")
+_LOCK_LANE: Final = select(
+    func.pg_advisory_xact_lock(func.hashtextextended(bindparam("lane", type_=Text), 0))
 )
 _REACHED: Final = update(exposures).where(
     exposures.c.id == bindparam("exposure"), exposures.c.delivered_at.is_(None)
@@ -152,12 +159,9 @@ async def take(
     return None if found is None else Kept(*found)
 
 
-_LOCK_LANE: Final = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("lane"), 0)))
-
-
 @cache
 def _take(dialect: str, follow: bool) -> ReturningInsert[Any]:
-    mine: BindParameter[str] = bindparam("mine")
+    mine: BindParameter[str] = bindparam("mine", type_=Text)
     statement = insert(dialect, inbox).values(
         owner=func.coalesce(_last_of_lane("owner"), mine) if follow else mine
     )
@@ -216,10 +220,12 @@ async def owned(connection: AsyncConnection, platform: str) -> tuple[list[tuple[
 
 async def inherit(connection: AsyncConnection, platform: str, owner: str) -> None:
     """Let `owner`, who is known as alive, have what is unfinished and unsent of everybody who is not."""
+    heir = {"of_platform": platform, "heir": owner}
+    # In the order in which the end of a turn goes through these tables, so that neither waits for the other.
+    await connection.execute(_INHERIT_UNSENT, heir)
     if connection.dialect.name == "postgresql":  # a turn must not come to a dead one while this is looking
-        await connection.execute(text("LOCK TABLE inbox, outbox IN SHARE ROW EXCLUSIVE MODE"))
-    for statement in _INHERIT:
-        await connection.execute(statement, {"of_platform": platform, "heir": owner})
+        await connection.execute(_LOCK_INBOX)
+    await connection.execute(_INHERIT_UNFINISHED, heir)
 
 
 async def post(
@@ -256,7 +262,7 @@ async def post(
 @cache
 def _post(dialect: str, content: tuple[str, ...], follow: bool) -> Insert:
     seq = select(func.coalesce(func.max(outbox.c.seq), 0) + 1).scalar_subquery()
-    mine: BindParameter[str] = bindparam("mine")
+    mine: BindParameter[str] = bindparam("mine", type_=Text)
     statement = insert(dialect, outbox).values(
         seq=seq, owner=func.coalesce(_SENDER.scalar_subquery(), mine) if follow else mine
     )
