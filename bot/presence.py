@@ -113,9 +113,11 @@ class Presence:
 
     async def bury(self, connection: AsyncConnection) -> None:
         """Let all dead processes of the platform be known as such."""
+        least = time.time() - DEAD_SECONDS
         beats = await processes.beats(connection, self.platform)
         ended = [each for each in beats if self._ended(each)]
-        await processes.bury(connection, self.platform, before=time.time() - DEAD_SECONDS, gone=ended)
+        if ended or min(beats.values(), default=least) < least:
+            await processes.bury(connection, self.platform, before=least, gone=ended)
 
     async def lacks(self, connection: AsyncConnection, owners: Iterable[str]) -> bool:
         """Whether one of these, this process apart, is dead."""

@@ -19,6 +19,7 @@ from sqlalchemy import (
     BindParameter,
     Insert,
     ScalarSelect,
+    Text,
     bindparam,
     case,
     delete,
@@ -42,6 +43,13 @@ POSTER: Final[ContextVar[str]] = ContextVar("poster", default="")
 
 _UNFINISHED: Final = (inbox.c.platform == bindparam("of_platform")) & inbox.c.outcome.is_(None)
 _UNSENT: Final = (outbox.c.platform == bindparam("of_platform")) & (outbox.c.sent_version < outbox.c.version)
+_OWNED: Final = select(inbox.c.id, inbox.c.owner).where(_UNFINISHED)
+_MINE: Final = (
+    select(inbox.c.id, inbox.c.body)
+    .where(_UNFINISHED, inbox.c.owner == bindparam("of_owner"))
+    .order_by(inbox.c.id)
+)
+_SENDERS: Final = select(outbox.c.owner).where(_UNSENT).distinct()
 _IN_HAND: Final = (
     (inbox.c.id == bindparam("inbox_id"))
     & (inbox.c.owner == bindparam("of_owner"))
@@ -79,6 +87,17 @@ _SETTLE: Final = (
         sent_version=bindparam("shown"),
         body=case((outbox.c.version == bindparam("shown"), ""), else_=outbox.c.body),
     )
+)
+_ALIVE: Final = select(processes.c.owner).where(processes.c.platform == bindparam("of_platform"))
+_INHERIT_UNFINISHED: Final = (
+    update(inbox).where(_UNFINISHED, inbox.c.owner.not_in(_ALIVE)).values(owner=bindparam("heir"))
+)
+_INHERIT_UNSENT: Final = (
+    update(outbox).where(_UNSENT, outbox.c.owner.not_in(_ALIVE)).values(owner=bindparam("heir"))
+)
+_LOCK_INBOX: Final = text("LOCK TABLE inbox IN SHARE ROW EXCLUSIVE MODE")
+_LOCK_LANE: Final = select(
+    func.pg_advisory_xact_lock(func.hashtextextended(bindparam("lane", type_=Text), 0))
 )
 _REACHED: Final = update(exposures).where(
     exposures.c.id == bindparam("exposure"), exposures.c.delivered_at.is_(None)
@@ -144,12 +163,9 @@ async def take(
     return None if found is None else Kept(*found)
 
 
-_LOCK_LANE: Final = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("lane"), 0)))
-
-
 @cache
 def _take(dialect: str, follow: bool) -> ReturningInsert[Any]:
-    mine: BindParameter[str] = bindparam("mine")
+    mine: BindParameter[str] = bindparam("mine", type_=Text)
     statement = insert(dialect, inbox).values(
         owner=func.coalesce(_last_of_lane("owner"), mine) if follow else mine
     )
@@ -179,10 +195,7 @@ def _last_of_lane(column: str) -> ScalarSelect[Any]:
 
 async def unfinished(connection: AsyncConnection, platform: str, owner: str) -> list[tuple[int, str]]:
     """(inbox id, body) of every turn of that owner without an outcome, in the order taken."""
-    rows = await connection.execute(
-        select(inbox.c.id, inbox.c.body).where(_UNFINISHED, inbox.c.owner == owner).order_by(inbox.c.id),
-        {"of_platform": platform},
-    )
+    rows = await connection.execute(_MINE, {"of_platform": platform, "of_owner": owner})
     return [(row.id, row.body) for row in rows]
 
 
@@ -204,21 +217,19 @@ async def finish(connection: AsyncConnection, inbox_id: int, outcome: Outcome, o
 async def owned(connection: AsyncConnection, platform: str) -> tuple[list[tuple[int, str]], set[str]]:
     """(inbox id, owner) of every turn without an outcome, and who owns something that is not sent."""
     of = {"of_platform": platform}
-    turns = await connection.execute(select(inbox.c.id, inbox.c.owner).where(_UNFINISHED), of)
-    owners = await connection.scalars(select(outbox.c.owner).where(_UNSENT).distinct(), of)
+    turns = await connection.execute(_OWNED, of)
+    owners = await connection.scalars(_SENDERS, of)
     return [(row.id, row.owner) for row in turns], set(owners)
 
 
 async def inherit(connection: AsyncConnection, platform: str, owner: str) -> None:
     """Let `owner`, who is known as alive, have what is unfinished and unsent of everybody who is not."""
+    heir = {"of_platform": platform, "heir": owner}
+    # In the order in which the end of a turn goes through these tables, so that neither waits for the other.
+    await connection.execute(_INHERIT_UNSENT, heir)
     if connection.dialect.name == "postgresql":  # a turn must not come to a dead one while this is looking
-        await connection.execute(text("LOCK TABLE inbox, outbox IN SHARE ROW EXCLUSIVE MODE"))
-    for table, left in ((inbox, _UNFINISHED), (outbox, _UNSENT)):
-        alive = select(processes.c.owner).where(processes.c.platform == platform)
-        await connection.execute(
-            update(table).where(left, table.c.owner.not_in(alive)).values(owner=bindparam("heir")),
-            {"of_platform": platform, "heir": owner},
-        )
+        await connection.execute(_LOCK_INBOX)
+    await connection.execute(_INHERIT_UNFINISHED, heir)
 
 
 async def post(
@@ -256,7 +267,7 @@ async def post(
 @cache
 def _post(dialect: str, content: tuple[str, ...], follow: bool) -> Insert:
     seq = select(func.coalesce(func.max(outbox.c.seq), 0) + 1).scalar_subquery()
-    mine: BindParameter[str] = bindparam("mine")
+    mine: BindParameter[str] = bindparam("mine", type_=Text)
     statement = insert(dialect, outbox).values(
         seq=seq, owner=func.coalesce(_SENDER.scalar_subquery(), mine) if follow else mine
     )
