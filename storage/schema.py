@@ -27,7 +27,7 @@ from sqlalchemy import (
     true,
 )
 
-HEAD: Final = "0006"
+HEAD: Final = "0010"
 """The newest revision under `migrations/versions`."""
 
 
@@ -381,4 +381,13 @@ blocks = Table(
     Column("reason", Text, nullable=False),
     Column("blocked_by", Text, nullable=False),
     Column("at", Double, nullable=False),
+)
+
+days = Table(
+    "days",
+    metadata,
+    Column("day", Text, primary_key=True),
+    Column("people", Integer, nullable=False),
+    Column("turns", Integer, nullable=False),
+    Column("answered", Integer, nullable=False),
 )
