@@ -123,6 +123,7 @@ class Script:
                     whole = False
                     continue
                 chat = Chat(self.name, said.chat)
+                await app.rules.refresh()
                 await delivery.take(
                     Turn(
                         f"{self._run}|{number}|{said.user}",

@@ -34,6 +34,10 @@ class Settings(BaseSettings):
     llm_model: str = ""
     admins: Annotated[tuple[tuple[str, str], ...], NoDecode] = ()
     """Operators as (platform, id); written `telegram:123,discord:456`."""
+    allow: Annotated[tuple[tuple[str, str], ...], NoDecode] = ()
+    """Who is answered, written like `admins`; empty is everybody."""
+    imports: Path | None = None
+    """A folder whose files operators may import from a chat, besides `imports` in `home`."""
     timezone: str = "Asia/Seoul"
     """IANA name; tells what "this year" and "today" are."""
     aladin_key: SecretStr | None = None
@@ -48,9 +52,9 @@ class Settings(BaseSettings):
     scripts only where it is set."""
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "WARNING"
 
-    @field_validator("admins", mode="before")
+    @field_validator("admins", "allow", mode="before")
     @classmethod
-    def _admins(cls, value: Any) -> Any:
+    def _people(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         pairs = [tuple(part.strip().split(":", 1)) for part in value.split(",") if part.strip()]

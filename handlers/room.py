@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from data.phrases import Language, Phrases, phrases
 from engine.recommender import Recommender
+from handlers.office import Office
 from storage.database import Database
 from storage.users import User
 
@@ -32,7 +33,8 @@ def spoken(user: User, session: Mapping[str, Any], locale: str) -> Language:
 @dataclass(slots=True)
 class Room:
     """One turn's room. `session` is this person's talk in this chat, JSON-able, stored when the turn ends;
-    `timezone` is the IANA name of the zone that `today` is of; `operator` tells that the person runs this bot."""
+    `timezone` is the IANA name of the zone that `today` is of; `operator` tells that the person runs this bot, and has an
+    `office` then."""
 
     database: Database
     user: User
@@ -42,6 +44,7 @@ class Room:
     locale: str = ""
     timezone: str = "Asia/Seoul"
     operator: bool = False
+    office: Office | None = None
     writes: list[Write] = field(default_factory=list)
 
     @property

@@ -27,9 +27,7 @@ async def unfinished(connection: AsyncConnection) -> Waiting:
 
 async def due(connection: AsyncConnection) -> Waiting:
     """Replies that are not shown yet."""
-    query = select(func.count(), func.min(outbox.c.posted_at)).where(
-        outbox.c.sent_version < outbox.c.version
-    )
+    query = select(func.count(), func.min(outbox.c.posted_at)).where(outbox.c.sent_version < outbox.c.version)
     return Waiting(*(await connection.execute(query)).one())
 
 
@@ -42,7 +40,7 @@ async def undeliverable(connection: AsyncConnection, since: float) -> int:
 async def open_jobs(connection: AsyncConnection) -> dict[str, int]:
     """How many jobs are in each state that is not over."""
     query = select(jobs.c.state, func.count()).where(jobs.c.state.in_(OPEN)).group_by(jobs.c.state)
-    return {state: count for state, count in await connection.execute(query)}
+    return {row[0]: row[1] for row in await connection.execute(query)}
 
 
 async def size(connection: AsyncConnection) -> int:

@@ -162,10 +162,13 @@ async def keep_days(connection: AsyncConnection, before: float, zone: str) -> No
     more["people"] = case((given.people > day_table.c.people, given.people), else_=day_table.c.people)
     for day in await _turns(connection, period):
         if day.turns:
-            row = {"day": day.day.isoformat(), "people": day.people, "turns": day.turns, "answered": day.answered}
-            await connection.execute(
-                statement.on_conflict_do_update(index_elements=["day"], set_=more), row
-            )
+            row = {
+                "day": day.day.isoformat(),
+                "people": day.people,
+                "turns": day.turns,
+                "answered": day.answered,
+            }
+            await connection.execute(statement.on_conflict_do_update(index_elements=["day"], set_=more), row)
 
 
 async def _days(connection: AsyncConnection, period: Period) -> tuple[Day, ...]:
@@ -270,7 +273,7 @@ async def _favourites(
         .order_by(_PEOPLE.desc(), _NOW)
         .limit(most)
     )
-    found = {item_id: people for item_id, people in rows}
+    found = {row[0]: row[1] for row in rows}
     liked = func.coalesce(item_redirects.c.new_id, taste_events.c.item_id)
     people = func.count(distinct(taste_events.c.user_id))
     likes = await connection.execute(
@@ -286,7 +289,7 @@ async def _favourites(
         .group_by(liked)
         .having(people >= FEWEST)
     )
-    of_item = {item_id: count for item_id, count in likes}
+    of_item = {row[0]: row[1] for row in likes}
     return tuple(Favourite(item_id, count, of_item.get(item_id)) for item_id, count in found.items())
 
 
