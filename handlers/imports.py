@@ -47,7 +47,7 @@ async def take(turn: Turn, room: Room, about: str, text: str) -> AsyncIterator[R
         yield Reply(text=say("chat.stale"), private=True)
         return
     word = " ".join(text.split())
-    if len(word) > LONGEST or "\0" in word:
+    if len(word) > LONGEST:
         yield Reply(
             text=say("import.too_long", most=LONGEST), choices=_ways(turn, room, source), private=True
         )

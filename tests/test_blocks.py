@@ -12,7 +12,18 @@ import pytest
 from bot.gate import MAINTENANCE_SECONDS, UNINVITED_SECONDS, Gate, Rules, Told
 from bot.settings import Settings, SettingsError, load
 from data.phrases import phrases
-from handlers.turn import Command, Location, Media, Membership, Payload, PollAnswer, PollClosed, Press, Text, Tick
+from handlers.turn import (
+    Command,
+    Location,
+    Media,
+    Membership,
+    Payload,
+    PollAnswer,
+    PollClosed,
+    Press,
+    Text,
+    Tick,
+)
 from storage import blocks, operators
 from storage.blocks import Block
 from storage.database import Database
@@ -48,7 +59,9 @@ def gate(house: House, clock: Clock | None = None, **rules: Any) -> Gate:
 
 async def send(house: House, *payloads: Payload, person: str = "p", chat: str = "c") -> None:
     for payload in payloads:
-        await house.delivery.take(turn(f"{person}.{len(house.shown)}.{payload}", payload, person=person, chat=chat))
+        await house.delivery.take(
+            turn(f"{person}.{len(house.shown)}.{payload}", payload, person=person, chat=chat)
+        )
         await house.delivery.settle()
 
 
@@ -100,7 +113,9 @@ async def test_whoever_is_not_invited_is_told_so_once_a_day(house: House) -> Non
 
 async def test_maintenance_is_told_once_an_hour_and_anew_when_it_changes(house: House) -> None:
     clock = Clock()
-    rules = gate(house, clock, admins=(("test", "boss"),), maintenance=Maintenance("한 시간쯤", "", 0.0)).rules
+    rules = gate(
+        house, clock, admins=(("test", "boss"),), maintenance=Maintenance("한 시간쯤", "", 0.0)
+    ).rules
     await send(house, Text("1"), Text("2"), Press("x"))
     assert house.texts() == [KO.say("gate.maintenance", text="한 시간쯤")]
     clock.now += MAINTENANCE_SECONDS + 1
@@ -146,7 +161,10 @@ async def test_what_was_decided_in_another_process_is_seen(database: Database, d
         await blocks.block(connection, Block("test", "p", "", "", 0.0))
         await operators.begin_maintenance(connection, Maintenance("점검", "test:o", 1.0))
     await rules.refresh()
-    assert (rules.blocked, rules.maintenance) == (frozenset({("test", "p")}), Maintenance("점검", "test:o", 1.0))
+    assert (rules.blocked, rules.maintenance) == (
+        frozenset({("test", "p")}),
+        Maintenance("점검", "test:o", 1.0),
+    )
     async with database.writing() as connection:
         assert await blocks.unblock(connection, "test", "p")
         assert not await blocks.unblock(connection, "test", "p")
@@ -237,7 +255,8 @@ async def test_an_operator_cannot_be_blocked(operator: Someone) -> None:
 
 @talks
 @pytest.mark.parametrize(
-    "argument", ["", "123", "telegram:", ":1", "telegram", "Telegram 1", "t:1", f"telegram:{'9' * 65}", "하" * 5_000]
+    "argument",
+    ["", "123", "telegram:", ":1", "telegram", "Telegram 1", "t:1", f"telegram:{'9' * 65}", "하" * 5_000],
 )
 async def test_a_name_that_is_none_blocks_nobody(operator: Someone, argument: str) -> None:
     assert (await operator.commands("block", argument)).text == KO.say("block.usage")

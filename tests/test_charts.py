@@ -30,11 +30,19 @@ def figures(days: int, full: bool = True) -> Stats:
     last = date(2026, 11, 22)
     every = [last - timedelta(days=days - 1 - n) for n in range(days)]
     if not full:
-        return Stats(tuple(Day(day) for day in every), 0, 0, 0, NOBODY, {"book": (), "movie": (), "food": ()}, {})
+        return Stats(
+            tuple(Day(day) for day in every), 0, 0, 0, NOBODY, {"book": (), "movie": (), "food": ()}, {}
+        )
     opinions = Opinions("book", 9, 7, 2), Opinions("movie", 2_000_000, 1_999_999, 1), NOBODY[2]
     popular = {"book": (Favourite("book:x", 12, 4),), "movie": (Favourite("movie:y", 1_000_000),), "food": ()}
     return Stats(
-        tuple(Day(day, n % 3, n, 7 * n, 6 * n) for n, day in enumerate(every)), 12, 40, 9, opinions, popular, {}
+        tuple(Day(day, n % 3, n, 7 * n, 6 * n) for n, day in enumerate(every)),
+        12,
+        40,
+        9,
+        opinions,
+        popular,
+        {},
     )
 
 

@@ -60,7 +60,9 @@ class Past:
                 await connection.execute(reached.values(delivered_at=when))
         return key
 
-    async def reacts(self, person: int, when: float, item_id: str, kind: str, exposure: str | None = None) -> None:
+    async def reacts(
+        self, person: int, when: float, item_id: str, kind: str, exposure: str | None = None
+    ) -> None:
         async with self.database.writing() as connection:
             await taste.record(connection, person, item_id, kind, exposure_id=exposure, position=1, at=when)
 
@@ -213,4 +215,6 @@ def test_a_period_ends_with_today(zone: str) -> None:
     for days in (1, 7, 90):
         found = period(days)
         assert (len(found.days), found.days[-1], len(found.bounds)) == (days, TODAY, days + 1)
-        assert all(stats.day_of(bound, zone) == day for bound, day in zip(found.bounds, found.days, strict=False))
+        assert all(
+            stats.day_of(bound, zone) == day for bound, day in zip(found.bounds, found.days, strict=False)
+        )
