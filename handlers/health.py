@@ -35,7 +35,7 @@ async def show(turn: Turn, room: Room) -> AsyncIterator[Reply]:
     held = working.get("running", 0) + working.get("stopping", 0)
     lines += [
         say("health.jobs", waiting=working.get("waiting", 0), running=held),
-        _waiting(turn, room, "inbox", await room.read(health.unfinished)),
+        _waiting(turn, room, "inbox", await room.read(health.unfinished, turn.id)),
         _waiting(turn, room, "outbox", await room.read(health.due)),
         say("health.undeliverable", count=await room.read(health.undeliverable, turn.at - LATELY)),
         say("health.size", size=_size(await room.read(health.size))),

@@ -87,6 +87,8 @@ def _lines(found: Stats, titles: Mapping[str, str], room: Room) -> list[str]:
 
 def _opinion(each: Opinions, room: Room) -> str:
     say, domain = room.words.say, room.words.say(f"label.domain.{each.domain}")
+    if not each.total:
+        return say("stats.none", domain=domain)
     if each.likes is None:
         return say("stats.few", domain=domain, total=each.total, least=stats.FEWEST)
     return say("stats.opinion", domain=domain, likes=each.likes, dislikes=each.dislikes)

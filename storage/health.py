@@ -19,9 +19,11 @@ class Waiting:
     since: float | None
 
 
-async def unfinished(connection: AsyncConnection) -> Waiting:
-    """Turns without an outcome, of every platform."""
-    query = select(func.count(), func.min(inbox.c.taken_at)).where(inbox.c.outcome.is_(None))
+async def unfinished(connection: AsyncConnection, but: str = "") -> Waiting:
+    """Turns without an outcome, of every platform, but for the one of that id."""
+    query = select(func.count(), func.min(inbox.c.taken_at)).where(
+        inbox.c.outcome.is_(None), inbox.c.turn_id != but
+    )
     return Waiting(*(await connection.execute(query)).one())
 
 

@@ -27,7 +27,7 @@ from handlers import desk
 from handlers.imports import LONGEST
 from handlers.recommend import SENSITIVE
 from handlers.turn import Reply, Text
-from storage import health, inquiries, jobs, operators, users
+from storage import health, inquiries, jobs, operators, sessions, users
 from storage import learning as learnt
 from storage.database import Database
 from storage.jobs import Job
@@ -85,6 +85,14 @@ def put(person: Someone, name: str, text: str) -> Path:
     return path
 
 
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
 # Who sees it
 
 
@@ -139,8 +147,6 @@ async def test_whoever_is_no_operator_any_more_has_nothing_awaited(operator: Som
 async def session(person: Someone) -> dict[str, Any]:
     stage = person.stage
     async with stage.app.database.writing() as connection:
-        from storage import sessions
-
         user = await users.ensure(
             connection, platform=stage.name, platform_id=person.name, name="", locale=""
         )
@@ -151,7 +157,9 @@ async def inquired(person: Someone, text: str) -> int:
     await person.commands("inquiry", text)
     async with person.stage.app.database.reading() as connection:
         query = select(user_table.c.id).where(user_table.c.platform_id == person.name)
-        return (await inquiries.of_user(connection, await connection.scalar(query)))[0].id
+        user_id = await connection.scalar(query)
+        assert user_id is not None
+        return (await inquiries.of_user(connection, user_id))[0].id
 
 
 @talks
@@ -206,9 +214,12 @@ async def test_of_two_texts_at_once_neither_is_sent_unseen(someone: People, oper
     person = someone()
     number = await inquired(person, "질문")
     await operator.presses(f"inq:answer:{number}")
-    await at_once(operator, Text("첫 줄이에요"), Text("둘째 줄이에요"))
+    first, second = await at_once(operator, Text("첫 줄이에요"), Text("웃긴 영화"))
     async with person.stage.app.database.reading() as connection:
-        assert (await inquiries.get(connection, number)).answer is None  # type: ignore[union-attr]
+        answer = (await inquiries.get(connection, number)).answer  # type: ignore[union-attr]
+    told = KO.say("admin.sent", number=number, who=f"{person.name} (test)")
+    assert answer == ("첫 줄이에요" if told in [reply.text for reply in first] else None)
+    assert second[-1].cards, "what comes after it is no answer"
 
 
 # Importing
@@ -228,8 +239,7 @@ async def test_a_file_is_imported_with_progress_and_report(operator: Someone) ->
     assert job.result is not None
     assert (job.result["read"], job.result["added"], job.result["skipped"]) == (3, 2, 1)
     report = Path(job.result["report"])
-    assert stat.S_IMODE(report.stat().st_mode) == 0o600
-    assert len(report.read_text(encoding="utf-8").splitlines()) == 1
+    assert (mode(report), len(lines(report))) == (0o600, 1)
     assert str(report) in shown.text
     assert KO.say("job.skipped", count=1, why=job.result["why"][0][0]) in shown.text
 
@@ -298,7 +308,7 @@ async def test_a_service_is_asked_and_the_import_can_be_stopped(
         begun.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(imports.jobs, "import_rows", slow)
+    monkeypatch.setattr("bot.jobs.import_rows", slow)
     await operator.presses("imp:all:kofic")
     job = await last_job(operator)
     assert job is not None
@@ -442,25 +452,25 @@ async def test_only_what_people_agreed_to_is_exported(someone: People, operator:
         assert answer.cards
         await person.presses(f"fb:like:{answer.exposure}:1")
     exposure = answer.ids
-    lines = await exported(operator)
+    found = await exported(operator)
     async with operator.stage.app.database.reading() as connection:
-        assert len(lines) == await learnt.count(connection) >= 1
+        assert len(found) == await learnt.count(connection) >= 1
         by_one = [
             each
             async for page in learnt.lessons(connection, 2)
             for each in page
             if each.body["request"].get("text", "").startswith("우울한데 새우")
         ]
-    mine = [line for line in lines if ["like"] in [pick["feedback"] for pick in line["picks"]]]
+    mine = [line for line in found if ["like"] in [pick["feedback"] for pick in line["picks"]]]
     assert len(by_one) == 1
     assert [pick["item"] for pick in mine[-1]["picks"]] == list(by_one[0].items)
     assert mine[-1]["picks"][0]["propensity"] == by_one[0].body["trace"]["propensity"][0]
-    whole = json.dumps(lines, ensure_ascii=False)
+    whole = json.dumps(found, ensure_ascii=False)
     for secret in ("우울", "새우", "shrimp", "sad", kept.name, other.name, "text", "reason"):
         assert secret not in whole, secret
     assert exposure, "a guest was answered too"
     again = await exported(operator)
-    assert {line["who"] for line in again}.isdisjoint(line["who"] for line in lines), (
+    assert {line["who"] for line in again}.isdisjoint(line["who"] for line in found), (
         "a key of its own each time"
     )
 
@@ -473,9 +483,9 @@ async def exported(operator: Someone) -> list[dict[str, Any]]:
     path = Path(job.result["path"])
     assert str(path) in shown.text
     assert path.parent == operator.stage.app.settings.home.resolve() / "exports"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert mode(path) == 0o600
     assert [each.name for each in path.parent.iterdir() if each.suffix == ".part"] == []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in lines(path)]
 
 
 def test_nothing_sensitive_is_among_what_is_exported() -> None:
@@ -513,7 +523,7 @@ async def test_whoever_withdraws_meanwhile_is_not_in_the_file(
     result = await learning.export(database, path, count)
     async with database.reading() as connection:
         assert result["answers"] == await learnt.count(connection)
-    assert len(path.read_text().splitlines()) == result["answers"]
+    assert len(lines(path)) == result["answers"]
 
     async def wavering(*arguments: Any) -> Any:
         await withdraw(True)
@@ -536,10 +546,15 @@ async def test_a_folder_that_cannot_be_written_is_named(database: Database, tmp_
 
 def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
     path = tmp_path / "x" / "y.jsonl"
-    with pytest.raises(KeyboardInterrupt), PrivateFile(path) as file:
-        file.write("half of it")
-        file.flush()
-        raise KeyboardInterrupt
+
+    def cut_off() -> None:
+        with PrivateFile(path) as file:
+            file.write("half of it")
+            file.flush()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cut_off()
     assert list(path.parent.iterdir()) == []
     umask = os.umask(0)
     try:
@@ -548,4 +563,4 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
             file.write("all of it")
     finally:
         os.umask(umask)
-    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("all of it", 0o600)
+    assert (path.read_text(), mode(path)) == ("all of it", 0o600)

@@ -127,7 +127,7 @@ async def test_what_few_people_did_is_not_told_apart(past: Past) -> None:
         await past.reacts(person, at(TODAY), "movie:x", "like")
         await past.reacts(person, at(TODAY), "movie:x", "dislike")
     found = await past.stats()
-    assert (found.favourites, found.best, found.item_ids) == ({d: () for d in DOMAINS}, {}, set())
+    assert (found.favourites, found.best, found.item_ids) == (dict.fromkeys(DOMAINS, ()), {}, set())
     assert found.opinions[1] == Opinions("movie", 4, None, None)
     one_more = await past.person("one more")
     await past.shown(one_more, at(TODAY), "movie:x")
