@@ -13,9 +13,12 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bot import clock, indexing, jobs, works
+from bot import alarms, clock, indexing, jobs, works
 from bot.delivery import Delivery
+from bot.gate import Gate, Rules
+from bot.office import Desk
 from bot.outbox import Platform
+from bot.pace import Pace
 from bot.runner import Runner
 from bot.settings import Settings
 from engine.embedder import Embedder, embedder
@@ -29,7 +32,7 @@ from handlers.memory import TALK_SECONDS
 from handlers.room import Room
 from handlers.turn import Person, Reply, Turn
 from handlers.whereabouts import Whereabouts
-from storage import items, mail, sessions, users
+from storage import items, mail, sessions, stats, users
 from storage.database import Database
 from storage.jobs import Job
 from storage.users import User
@@ -63,6 +66,10 @@ class App:
     whereabouts: Whereabouts = field(default_factory=Whereabouts)
     opening: asyncio.Task[None] | None = None
     rebuilt: bool = False
+    rules: Rules = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rules = Rules(self.database, self.settings.admins, self.settings.allow)
 
     def delivery(self, platform: Platform) -> Delivery:
         """The mail of a platform, with the conversations behind it."""
@@ -76,13 +83,18 @@ class App:
             expect=self._expect,
             is_urgent=router.is_urgent,
             apology=lambda room: Reply(text=room.words.say("chat.error")),
-            per_minute=self._per_minute(platform),
-            slow_down=lambda room: Reply(text=room.words.say("chat.slow_down"), private=True),
+            gate=self.gate(platform.name),
             shared=platform.name not in LOCAL,
         )
 
-    def _per_minute(self, platform: Platform) -> int | None:
-        if platform.name in LOCAL and "turns_per_minute" not in self.settings.model_fields_set:
+    def gate(self, platform: str) -> Gate:
+        """Who is answered on a platform."""
+        most = self._per_minute(platform)
+        pace = Pace(most) if most is not None else None
+        return Gate(self.rules, platform, pace, router.is_stop, router.is_urgent)
+
+    def _per_minute(self, platform: str) -> int | None:
+        if platform in LOCAL and "turns_per_minute" not in self.settings.model_fields_set:
             return None
         return self.settings.turns_per_minute or None
 
@@ -121,9 +133,11 @@ class App:
             await runner.run()
 
         ticking = clock.keep(self.database, delivery.take, delivery.platform.name)
-        tasks = [asyncio.create_task(each) for each in (delivery.watch(), work(), ticking)]
+        everything = (delivery.watch(), work(), ticking, self.rules.follow())
+        tasks = [asyncio.create_task(each) for each in everything]
         try:
-            yield
+            async with alarms.sounding(self.database, self.settings.admins):
+                yield
         finally:
             await runner.close(grace=0)
             for task in tasks:
@@ -150,6 +164,7 @@ class App:
         return Room(
             self.database, user, session, self.engine, self.today(), turn.person.locale,
             self.settings.timezone, operator, self.places, self.whereabouts, self.settings.round_minutes,
+            Desk(self) if operator else None,
         )  # fmt: skip
 
 
@@ -190,7 +205,9 @@ async def opened(
     """
     async with parts(settings) as app:
         async with app.database.writing() as connection:
-            await mail.purge(connection, time.time() - MAIL_KEPT_SECONDS)
+            before = stats.midnight(time.time() - MAIL_KEPT_SECONDS, settings.timezone)
+            await stats.keep_days(connection, before, settings.timezone)
+            await mail.purge(connection, before)
             await sessions.purge_guests(connection, time.time() - TALK_SECONDS)
         if await indexing.stale(app.database, app.embedder) is not None:
             await indexing.build_index(app.database, app.index, app.embedder, progress)
@@ -198,6 +215,7 @@ async def opened(
             app.opening = asyncio.create_task(_open_index(app, progress))
         if wait:
             await app.ready()
+        await app.rules.refresh()
         following = asyncio.create_task(_follow(app))
         try:
             yield app

@@ -114,12 +114,12 @@ class Script:
         watching = asyncio.create_task(delivery.watch())
         try:
             await delivery.settle()
-            return await self._play(delivery, path, errors)
+            return await self._play(app, delivery, path, errors)
         finally:
             await delivery.close(grace=0)
             await watching
 
-    async def _play(self, delivery: Delivery, path: Path, errors: TextIO) -> bool:
+    async def _play(self, app: App, delivery: Delivery, path: Path, errors: TextIO) -> bool:
         whole = True
         with path.open(encoding="utf-8", errors="replace") as lines:
             for number, line in enumerate(lines, 1):
@@ -133,6 +133,7 @@ class Script:
                     whole = False
                     continue
                 chat = Chat(self.name, said.chat, said.kind)
+                await app.rules.refresh()
                 await delivery.take(
                     Turn(
                         f"{self._run}|{number}|{said.user}",

@@ -19,23 +19,12 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.gate import Aside
 from bot.outbox import Outbox, Platform
-from bot.pace import Pace
 from bot.presence import Presence, new_name
 from bot.tasks import RETRY_FIRST, Tasks, wholly
 from handlers.room import Room
-from handlers.turn import (
-    Chat,
-    Command,
-    FormSubmitted,
-    Location,
-    Media,
-    PollAnswer,
-    Press,
-    Reply,
-    Text,
-    Turn,
-)
+from handlers.turn import Chat, Command, Reply, Text, Turn
 from storage import mail, sessions, users
 from storage.database import Database
 from storage.mail import Kept, Outcome, Outgoing
@@ -47,8 +36,6 @@ COMMIT_TRIES = 3
 """How often what a turn did is tried to be stored, while the database is locked or its disk full."""
 WATCH_SECONDS = 0.5
 """How often is looked for what other processes have taken, posted or left."""
-_SAID = Text | Command | Press | FormSubmitted | Location | Media | PollAnswer
-"""Payloads that a person sends by doing something."""
 
 logger = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -102,10 +89,10 @@ class Delivery:
     and `withdrawal`, if given, what an interim reply becomes whose turn was superseded. `heed`, if given, says
     nothing, but keeps what a superseded turn told besides asking: it gets a room of its own, and what it leaves
     there is stored in place of what the answer left when it was cut off. `expect`, if given, hears of a turn that
-    is to be handled while it is being stored, to begin with what takes long. Of one person no more than
-    `per_minute` turns are handled, None being any number; `slow_down` is what the others get, once a minute.
-    `retry_first` is in seconds, and `owner` this process' name. The platform is `shared` when each of its processes
-    reaches every chat, so that one of them sees to all a person says in a chat; else each sees to what it hears.
+    is to be handled while it is being stored, to begin with what takes long. `gate`, if given, tells which turns
+    are not handled, and what is told then. `retry_first` is in seconds, and `owner` this process' name. The platform
+    is `shared` when each of its processes reaches every chat, so that one of them sees to all a person says in a
+    chat; else each sees to what it hears.
     """
 
     database: Database
@@ -118,8 +105,7 @@ class Delivery:
     withdrawal: Callable[[Room], Reply] | None = None
     heed: Callable[[Turn, Room], Awaitable[None]] | None = None
     expect: Callable[[Turn], None] | None = None
-    per_minute: int | None = None
-    slow_down: Callable[[Room], Reply] | None = None
+    gate: Callable[[Turn], Aside | None] = lambda turn: None
     is_urgent: Callable[[Turn], bool] = lambda turn: False
     retry_first: float = RETRY_FIRST
     owner: str = field(default_factory=new_name)
@@ -129,13 +115,11 @@ class Delivery:
     _tasks: Tasks = field(init=False)
     _presence: Presence = field(init=False)
     _outbox: Outbox = field(init=False)
-    _pace: Pace | None = field(init=False)
 
     def __post_init__(self) -> None:
         self._tasks = Tasks(self.retry_first)
         self._presence = Presence(self.database, self.platform.name, self.owner)
         self._outbox = Outbox(self.database, self.platform, self._tasks, self._presence, self.shared)
-        self._pace = Pace(self.per_minute) if self.per_minute is not None else None
 
     async def recover(self) -> None:
         """Take up what was left: turns without an outcome and replies not shown, of dead processes or of nobody.
@@ -185,8 +169,8 @@ class Delivery:
         await self._presence.leave()
 
     async def _take(self, turn: Turn) -> bool:
-        handled = self._in_pace(turn)
-        if handled and self.expect is not None:
+        aside = self.gate(turn)
+        if aside is None and self.expect is not None:
             try:
                 self.expect(turn)
             except Exception:
@@ -204,13 +188,17 @@ class Delivery:
             )
             if kept is None:
                 return False
-            told = not handled and await self._turn_away(connection, kept, turn)
+            told = aside is not None and await self._turn_away(connection, kept, turn, aside)
         # Nothing is awaited since the commit: turns are scheduled in the order of the inbox.
         if told:
             self._outbox.wake()
-        elif handled and kept.owner == self.owner and (kept.behind is None or kept.behind in self._in_hand):
+        elif (
+            aside is None
+            and kept.owner == self.owner
+            and (kept.behind is None or kept.behind in self._in_hand)
+        ):
             self._schedule(_Taken(kept.id, turn))
-        elif handled and not self._tasks.stopping:
+        elif aside is None and not self._tasks.stopping:
             # Another's, who may be dead; or it comes after one that another process has taken for this one.
             self._tasks.spawn(self._tasks.insist(self._look))
         return True
@@ -246,24 +234,13 @@ class Delivery:
                 await mail.finish(connection, inbox_id, "failed", self.owner)
         return left
 
-    def _in_pace(self, turn: Turn) -> bool:
-        """Whether a turn may be handled; what nobody said, and a stop, always may."""
-        if (
-            self._pace is None
-            or not isinstance(turn.payload, _SAID)
-            or self.is_stop(turn)
-            or self.is_urgent(turn)
-        ):
-            return True
-        return self._pace.spend(turn.person.id)
-
-    async def _turn_away(self, connection: AsyncConnection, kept: Kept, turn: Turn) -> bool:
-        """Finish a turn unhandled; whether that is to be told, because it was not told just now."""
+    async def _turn_away(self, connection: AsyncConnection, kept: Kept, turn: Turn, aside: Aside) -> bool:
+        """Finish a turn unhandled; whether something is to be told of it."""
         await mail.finish(connection, kept.id, "limited", kept.owner)
-        if self._pace is None or self.slow_down is None or not self._pace.tell(turn.person.id):
+        if not aside.due():
             return False
         room = self.open_room(turn, *await self._who(connection, turn))
-        await self._outbox.post(connection, turn, self.slow_down(room))
+        await self._outbox.post(connection, turn, aside.reply(room.words))
         return True
 
     def _schedule(self, taken: _Taken) -> None:

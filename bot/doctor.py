@@ -97,6 +97,13 @@ async def _worker(app: App) -> str:
     settings = app.settings
     if settings.llm_url is None:
         return "none set, the embedded writer and ranker answer (ONEULMWO_LLM_URL names one)"
+    names = await worker_models(settings)
+    licence = f" {NON_COMMERCIAL}" if any("exaone" in name.lower() for name in names) else ""
+    return f"answers with {', '.join(names)}.{licence}"
+
+
+async def worker_models(settings: Settings) -> list[str]:
+    """What the worker that is set serves. Raises Finding when it does not answer, from what kept it from that."""
     headers: dict[str, Any] = {}
     if settings.llm_key is not None:
         headers["Authorization"] = f"Bearer {settings.llm_key.get_secret_value()}"
@@ -106,13 +113,11 @@ async def _worker(app: App) -> str:
         async with httpx.AsyncClient(timeout=WORKER_SECONDS) as client:
             answer = await client.get(url, headers=headers)
             answer.raise_for_status()
-            names = [str(model["id"]) for model in answer.json()["data"]]
+            return [str(model["id"]) for model in answer.json()["data"]]
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         raise Finding(
             f"no answer from ONEULMWO_LLM_URL ({type(error).__name__}): start the worker or unset the variable."
-        ) from None
-    licence = f" {NON_COMMERCIAL}" if any("exaone" in name.lower() for name in names) else ""
-    return f"answers with {', '.join(names)}.{licence}"
+        ) from error
 
 
 async def _nearby(app: App) -> str:

@@ -12,7 +12,7 @@ import typer
 from bot.command import CommandError, run, settings
 
 if TYPE_CHECKING:
-    from bot.operate import Import
+    from bot.imports import Import
     from data.sources import Source
 
 _FILE_NAME = re.compile(r"\.[A-Za-z0-9]{2,8}$")
@@ -64,7 +64,7 @@ def _tell(source: Source) -> None:
 
 def _wanted(source: Source, what: str, mapping: Path | None) -> Import:
     """Raises typer.BadParameter where source, path, query and mapping do not go together."""
-    from bot.operate import Import
+    from bot.imports import Import
 
     if source.wants_mapping != (mapping is not None):
         why = "is needed for this source" if mapping is None else "goes with the source `table` only"

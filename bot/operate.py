@@ -10,16 +10,15 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from pydantic import SecretStr
-
 from bot import enrich as enrichment
 from bot import indexing, jobs
 from bot.app import parts
+from bot.imports import Import, rows_of
 from bot.outbox import notify
 from bot.progress import counting, index_progress
 from bot.settings import Settings
@@ -30,7 +29,7 @@ from engine.embedder import embedder
 from handlers.admin import answered
 from handlers.inquiry import LONGEST, plain
 from handlers.jobs import line
-from storage import imports, inquiries, items, sessions
+from storage import inquiries, items, sessions
 from storage import jobs as stored_jobs
 from storage.database import Database
 
@@ -79,16 +78,6 @@ async def answer(settings: Settings, number: int, text: str) -> str:
     return f"Sent to {inquiry.asker.name or inquiry.asker.platform_id} on {inquiry.platform}."
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
-    """What is to be imported: the data set at `path`, or what its web API says to `query` where there is no path."""
-
-    source: Source
-    path: Path | None = None
-    query: str = ""
-    mapping: Path | None = None
-
-
 async def import_source(
     settings: Settings, wanted: Import, dry_run: bool, report: Path | None
 ) -> AsyncIterator[str]:
@@ -113,14 +102,9 @@ async def import_source(
 
         progress = stack.enter_context(counting(source.name))
         async with _opened(settings) as database:
-            if wanted.path:
-                rows = source.read(wanted.path, wanted.mapping)
-            else:
-                async with database.reading() as connection:
-                    cursor = await imports.cursor(connection, source.name, wanted.query)
-                if cursor is not None:
-                    yield f"{source.name}: going on where the last import stopped."
-                rows = source.ask(_key(settings, source), wanted.query, cursor or "", stopped.wait)
+            rows, resumed = await rows_of(database, settings, wanted, stopped.wait)
+            if resumed:
+                yield f"{source.name}: going on where the last import stopped."
             done = await jobs.import_rows(
                 database,
                 source.name,
@@ -132,11 +116,6 @@ async def import_source(
             )
     for told in _told(source, done, dry_run):
         yield told
-
-
-def _key(settings: Settings, source: Source) -> str:
-    secret: SecretStr | None = getattr(settings, source.service.setting)
-    return secret.get_secret_value() if secret else ""
 
 
 def _told(source: Source, done: jobs.Imported, dry_run: bool) -> Iterator[str]:

@@ -48,7 +48,7 @@ def jobs_list() -> None:
 
 @jobs.command("ask")
 def jobs_ask(
-    kind: Annotated[str, typer.Argument(help="What to have done: index, rollback or enrich.")],
+    kind: Annotated[str, typer.Argument(help="What to have done: index, rollback, enrich or export.")],
 ) -> None:
     """Have a job done by whoever works off jobs."""
     from handlers.jobs import KINDS
@@ -81,6 +81,7 @@ async def _operate(name: str, *arguments: Any) -> None:
 
 async def _work() -> None:
     from bot import works
+    from bot.alarms import sounding
     from bot.app import parts
     from data.phrases import phrases
     from handlers.jobs import line
@@ -96,8 +97,9 @@ async def _work() -> None:
         stop = asyncio.Event()
         for sign in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-        work = asyncio.create_task(runner.run())
-        typer.echo("Waiting for jobs. Ctrl-C stops; what is not done is taken up by the next.", err=True)
-        await asyncio.wait({work, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
-        await runner.close(grace=0)
-        await work
+        async with sounding(running.database, running.settings.admins):
+            work = asyncio.create_task(runner.run())
+            typer.echo("Waiting for jobs. Ctrl-C stops; what is not done is taken up by the next.", err=True)
+            await asyncio.wait({work, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+            await runner.close(grace=0)
+            await work

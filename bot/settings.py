@@ -34,6 +34,10 @@ class Settings(BaseSettings):
     llm_model: str = ""
     admins: Annotated[tuple[tuple[str, str], ...], NoDecode] = ()
     """Operators as (platform, id); written `telegram:123,discord:456`."""
+    allow: Annotated[tuple[tuple[str, str], ...], NoDecode] = ()
+    """Who is answered, written like `admins`; empty is everybody."""
+    imports: Path | None = None
+    """A folder whose files operators may import from a chat, besides `imports` in `home`."""
     telegram_token: SecretStr | None = None
     """Given by @BotFather."""
     telegram_api_url: AnyHttpUrl = AnyHttpUrl("https://api.telegram.org")
@@ -63,9 +67,9 @@ class Settings(BaseSettings):
     """How long a round of a group waits for its members, and then for their votes."""
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "WARNING"
 
-    @field_validator("admins", mode="before")
+    @field_validator("admins", "allow", mode="before")
     @classmethod
-    def _admins(cls, value: Any) -> Any:
+    def _people(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         pairs = [tuple(part.strip().split(":", 1)) for part in value.split(",") if part.strip()]

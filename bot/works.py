@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bot import indexing
+from bot import imports, indexing, learning
 from bot.enrich import enrich
+from bot.learning import ExportError
 from bot.outbox import notify
 from bot.runner import Told, Work
 from data.phrases import phrases
@@ -23,7 +27,7 @@ from storage.jobs import Job
 if TYPE_CHECKING:
     from bot.app import App
 
-ERRORS: Final = (EngineError, StorageError, SourceError)
+ERRORS: Final = (EngineError, StorageError, SourceError, ExportError)
 """Errors whose text says, in a sentence, what stands in the way."""
 
 
@@ -41,7 +45,19 @@ def of(app: App) -> dict[str, Work]:
         former = await indexing.roll_back(app.database, app.index, app.embedder)
         return {"version": former.version, "items": former.rows}
 
-    return {"index": index, "rollback": go_back, "enrich": complete}
+    async def bring(payload: Mapping[str, Any], told: Told) -> Mapping[str, Any]:
+        return await imports.bring(app.database, app.settings, payload, told, _file(app, "skipped"))
+
+    async def export(payload: Mapping[str, Any], told: Told) -> Mapping[str, Any]:
+        return await learning.export(app.database, _file(app, "learning"), told)
+
+    return {"index": index, "rollback": go_back, "enrich": complete, "import": bring, "export": export}
+
+
+def _file(app: App, name: str) -> Path:
+    """A new file for what a job writes."""
+    stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    return app.settings.home.resolve() / "exports" / f"{name}-{stamp}.jsonl"
 
 
 async def tell(database: Database, job: Job) -> None:

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from data.phrases import phrases
+from handlers import desk
 from handlers.inquiry import LONGEST, excerpt, plain
 from handlers.room import Room, spoken
 from handlers.start import unclear
-from handlers.turn import Chat, Choice, Reply, Turn, number
+from handlers.turn import Chat, Choice, Reply, Text, Turn, number
 from storage import inquiries, sessions
 from storage.inquiries import Inquiry
 
@@ -29,7 +30,7 @@ async def listing(turn: Turn, room: Room, page: int = 0) -> AsyncIterator[Reply]
     if pages > 1:
         label = say("button.page", page=page + 1, pages=pages)
         choices.append(Choice(label, f"inq:page:{(page + 1) % pages}", 2))
-    yield Reply(text="\n".join(lines), choices=tuple(choices), private=True)
+    yield Reply(text="\n".join(lines), choices=(*choices, desk.back(room)), private=True)
 
 
 def press(turn: Turn, room: Room, data: str) -> AsyncIterator[Reply] | None:
@@ -42,6 +43,8 @@ def press(turn: Turn, room: Room, data: str) -> AsyncIterator[Reply] | None:
             return listing(turn, room, named)
         case "read":
             return _read(turn, room, named)
+        case "answer":
+            return _ask(turn, room, named)
     return None
 
 
@@ -53,13 +56,34 @@ async def answer(turn: Turn, room: Room, argument: str) -> AsyncIterator[Reply]:
             yield reply
         return
     word, _, rest = argument.strip().replace("\n", " \n", 1).partition(" ")
-    named, text = number(word.removeprefix("#")), plain(rest)
-    if text is None:
-        yield Reply(text=say("admin.too_long", most=LONGEST), private=True)
-        return
-    if named is None or not text:
+    named = number(word.removeprefix("#"))
+    if named is None:
         yield Reply(text=say("admin.usage"), private=True)
         return
+    async for reply in take(turn, room, str(named), rest):
+        yield reply
+
+
+async def take(turn: Turn, room: Room, about: str, text: str) -> AsyncIterator[Reply]:
+    """Answer the inquiry of that number with what the operator wrote; what is no answer is asked for again where
+    it was typed after a button."""
+    say, named, whole = room.words.say, int(about), plain(text)
+    again: tuple[Choice, ...] = ()
+    if isinstance(turn.payload, Text) and desk.AWAITED in room.session:
+        again = (desk.wait(turn, room, "answer", about),)
+    if whole is None:
+        yield Reply(text=say("admin.too_long", most=LONGEST), choices=again, private=True)
+        return
+    if not whole:
+        yield Reply(text=say("admin.usage"), choices=again, private=True)
+        return
+    desk.leave(room)
+    async for reply in _answer(turn, room, named, whole):
+        yield reply
+
+
+async def _answer(turn: Turn, room: Room, named: int, text: str) -> AsyncIterator[Reply]:
+    say = room.words.say
     inquiry = await room.read(inquiries.get, named)
     if inquiry is None:
         yield Reply(text=say("admin.unknown", number=named), private=True)
@@ -94,11 +118,27 @@ async def _read(turn: Turn, room: Room, named: int) -> AsyncIterator[Reply]:
         yield Reply(text=say("admin.unknown", number=named), private=True)
         return
     lines = [say("admin.whole", number=named, who=_who(inquiry)), inquiry.text]
+    choices = [Choice(say("admin.back"), "inq:page:0", 2)]
     if inquiry.answer is not None:
         lines.append(say("inquiry.answer", text=inquiry.answer))
     else:
         lines.append(say("admin.how", number=named))
-    yield Reply(text="\n".join(lines), private=True)
+        choices.insert(0, Choice(say("admin.reply", number=named), f"inq:answer:{named}", 1))
+    lines.append(say("admin.block", who=f"{inquiry.platform}:{inquiry.asker.platform_id}"))
+    yield Reply(text="\n".join(lines), choices=tuple(choices), private=True)
+
+
+async def _ask(turn: Turn, room: Room, named: int) -> AsyncIterator[Reply]:
+    """Let the next text be the answer to an inquiry that has none."""
+    say = room.words.say
+    inquiry = await room.read(inquiries.get, named)
+    if inquiry is None:
+        yield Reply(text=say("admin.unknown", number=named), private=True)
+    elif inquiry.answer is not None:
+        yield Reply(text=say("admin.answered", number=named, text=inquiry.answer), private=True)
+    else:
+        text = say("admin.write", number=named, text=excerpt(inquiry.text), most=LONGEST)
+        yield Reply(text=text, choices=(desk.wait(turn, room, "answer", str(named)),), private=True)
 
 
 def _who(inquiry: Inquiry) -> str:

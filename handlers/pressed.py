@@ -9,20 +9,26 @@ from engine.intent import FEEDBACK
 from handlers import (
     account,
     admin,
+    blocks,
     consent,
+    desk,
     feedback,
     forget,
     group,
+    health,
     history,
+    imports,
     inquiry,
     item,
     jobs,
+    maintenance,
     memory,
     nearby,
     persona,
     recommend,
     spoken,
     start,
+    stats,
     survey,
 )  # fmt: skip
 from handlers.room import Room
@@ -60,6 +66,18 @@ async def replies_to(turn: Turn, room: Room, data: str) -> Replies:
             replies = jobs.press(turn, room, rest)
         case "round":
             replies = group.press(turn, room, rest)
+        case "imp":
+            replies = imports.press(turn, room, rest)
+        case "stats":
+            replies = stats.press(turn, room, rest)
+        case "health":
+            replies = health.press(turn, room, rest)
+        case "upkeep":
+            replies = maintenance.press(turn, room, rest)
+        case "block":
+            replies = blocks.press(turn, room, rest)
+        case "desk" if room.operator and rest == "cancel":
+            replies = desk.cancel(turn, room)
         case "say":
             examples = room.words.variants("help.examples")
             if (place := number(rest)) is not None and place < len(examples):

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from data.phrases import Language, Phrases, phrases
 from engine.places import Places
 from engine.recommender import Recommender
+from handlers.office import Office
 from handlers.whereabouts import Whereabouts
 from storage.database import Database
 from storage.users import User
@@ -34,9 +35,9 @@ def spoken(user: User, session: Mapping[str, Any], locale: str) -> Language:
 @dataclass(slots=True)
 class Room:
     """One turn's room. `session` is this person's talk in this chat, JSON-able, stored when the turn ends;
-    `timezone` is the IANA name of the zone that `today` is of; `operator` tells that the person runs this bot;
-    `whereabouts` is what this process was told of where people are; `round_minutes` is how long a round waits for
-    its members."""
+    `timezone` is the IANA name of the zone that `today` is of; `operator` tells that the person runs this bot, and
+    has an `office` then; `whereabouts` is what this process was told of where people are; `round_minutes` is how
+    long a round waits for its members."""
 
     database: Database
     user: User
@@ -49,6 +50,7 @@ class Room:
     places: Places = field(default_factory=Places)
     whereabouts: Whereabouts = field(default_factory=Whereabouts)
     round_minutes: int = 30
+    office: Office | None = None
     writes: list[Write] = field(default_factory=list)
 
     @property

@@ -13,15 +13,19 @@ from engine.text import normalize
 from handlers import (
     account,
     admin,
+    blocks,
     care,
     consent,
+    desk,
     feedback,
     forget,
     group,
     history,
+    imports,
     inquiry,
     jobs,
     limits,
+    maintenance,
     memory,
     nearby,
     persona,
@@ -72,8 +76,16 @@ WORDED_COMMANDS: dict[str, Callable[[Turn, Room, str], Replies]] = {
     "answer": admin.answer,
     "together": group.together,
     "start": lambda turn, room, argument: _started(turn, room, argument),
+    "block": blocks.block,
+    "unblock": blocks.unblock,
 }
 """Commands whose handler gets what followed them."""
+DESK: dict[str, Callable[[Turn, Room, str, str], Replies]] = {
+    "answer": admin.take,
+    "import": imports.take,
+    "maintenance": maintenance.take,
+}
+"""What operators are asked to write, and who gets about what it is, and the text."""
 DOMAIN_COMMANDS = {"book": Domain.BOOK, "movie": Domain.MOVIE, "food": Domain.FOOD}
 LINKS: dict[str, Callable[[Turn, Room], Replies]] = {
     "survey": lambda turn, room: survey.begin(turn, room, None),
@@ -81,7 +93,7 @@ LINKS: dict[str, Callable[[Turn, Room], Replies]] = {
 }
 """Where a link to the bot leads: what follows /start in it."""
 ROUND_LINK = "round-"
-HEEDED = frozenset({"start", "guest", "lang", "language", "inquiry", "together"})
+HEEDED = frozenset({"start", "guest", "lang", "language", "inquiry", "together", "block", "unblock"})
 HEEDED_INTENTS = frozenset({*FEEDBACK, "undo", "taste", "retract", "guest", "korean", "english"})
 """Commands, and what a text may mean, that change something: carried out also where nobody waits for the reply."""
 
@@ -146,12 +158,15 @@ async def handle(turn: Turn, room: Room) -> Replies:
             yield reply
         return
     care.leave(room)
-    awaited = inquiry.awaited(turn, room)
+    awaited, asked = inquiry.awaited(turn, room), desk.awaited(turn, room)
     if isinstance(turn.payload, Command):
         wish.leave(room)
     match turn.payload:
         case Text(text=text) if (command := typed_command(text)) is not None:
             replies = handle(replace(turn, payload=command), room)
+        case Text(text=text) if asked is not None:
+            what, about = asked
+            replies = desk.cancel(turn, room) if is_stop(turn) else DESK[what](turn, room, about, text)
         case Text(text=text) if awaited:
             replies = inquiry.cancel(turn, room) if is_stop(turn) else inquiry.begin(turn, room, text)
         case Text(text=text) if wish.awaited(turn, room) and not is_stop(turn):
@@ -187,6 +202,8 @@ async def heed(turn: Turn, room: Room) -> None:
     match turn.payload:
         case Text(text=text) if (command := typed_command(text)) is not None:
             await heed(replace(turn, payload=command), room)
+        case Text() if desk.awaited(turn, room) is not None:
+            desk.leave(room)  # what an operator wrote is not done without being told so
         case Text(text=text) if inquiry.awaited(turn, room):
             await _silently(inquiry.cancel(turn, room) if is_stop(turn) else inquiry.begin(turn, room, text))
         case Text(text=text) if wish.awaited(turn, room) and not is_stop(turn):

@@ -27,7 +27,7 @@ from sqlalchemy import (
     true,
 )
 
-HEAD: Final = "0010"
+HEAD: Final = "0011"
 """The newest revision under `migrations/versions`."""
 
 
@@ -431,4 +431,13 @@ polls = Table(
     Column("chat_id", Text, nullable=False),
     Column("slot", Text, nullable=False),
     Column("at", Double, nullable=False),
+)
+
+days = Table(
+    "days",
+    metadata,
+    Column("day", Text, primary_key=True),
+    Column("people", Integer, nullable=False),
+    Column("turns", Integer, nullable=False),
+    Column("answered", Integer, nullable=False),
 )

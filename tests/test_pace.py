@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.app import App, opened
+from bot.gate import Gate, Rules
 from bot.pace import MINUTE, Pace
 from bot.settings import Settings
 from data.phrases import phrases
@@ -22,7 +23,6 @@ from handlers.turn import (
     PollAnswer,
     PollClosed,
     Press,
-    Reply,
     Text,
     Tick,
     Turn,
@@ -38,6 +38,12 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def gate(house: House, per_minute: int) -> Gate:
+    """One that holds up nobody but who is too fast."""
+    rules, pace = Rules(house.database), Pace(per_minute, Clock())
+    return Gate(rules, "test", pace, house.delivery.is_stop, house.delivery.is_urgent)
 
 
 def test_a_person_may_spend_a_minute_at_once_and_then_as_it_comes_in() -> None:
@@ -75,8 +81,7 @@ def test_those_who_are_silent_are_forgotten() -> None:
 
 async def test_a_thousand_turns_at_once_get_one_friendly_line(house: House) -> None:
     """Keeps away one person who takes the bot from all others, and a flood of answers to a flood."""
-    house.delivery._pace = Pace(30, Clock())
-    house.delivery.slow_down = lambda room: Reply("천천히")
+    house.delivery.gate = gate(house, 30)
 
     async def pour(stream: int) -> None:
         for number in range(100):
@@ -93,13 +98,13 @@ async def test_a_thousand_turns_at_once_get_one_friendly_line(house: House) -> N
     counts = Counter(house.texts())
     assert len(counts) == 36
     assert set(counts.values()) == {1}
-    assert counts["천천히"] == 1
+    assert counts[SLOW_DOWN] == 1
     assert not await house.delivery.take(turn("9.99"))
 
 
 async def test_a_stop_and_what_nobody_said_are_never_limited(house: House) -> None:
     """Keeps away an answer that cannot be stopped, and a round whose closing poll is dropped."""
-    house.delivery._pace = Pace(1, Clock())
+    house.delivery.gate = gate(house, 1)
     unlimited: list[Payload] = [Command("stop"), Tick("t"), PollClosed("1", (1,)), Membership("joined")]
     limited: list[Payload] = [Text("t"), Command("c"), Press("p"), Location(1, 2), PollAnswer("1", (0,))]
     await house.delivery.take(turn("first"))
@@ -112,7 +117,7 @@ async def test_a_stop_and_what_nobody_said_are_never_limited(house: House) -> No
 
 
 async def test_a_turn_that_was_too_much_is_not_taken_up_by_a_restart(house: House) -> None:
-    house.delivery._pace = Pace(1, Clock())
+    house.delivery.gate = gate(house, 1)
     await house.delivery.take(turn("first"))
     await house.delivery.take(text("second"))
     await house.restart()
@@ -139,7 +144,8 @@ async def test_scripts_and_the_terminal_are_limited_only_where_it_is_set(
     if given is not None:
         monkeypatch.setenv("ONEULMWO_TURNS_PER_MINUTE", str(given))
     app = App(Settings(), *[None] * 4)  # type: ignore[arg-type]
-    assert Stage(app, name).delivery.per_minute == limit
+    pace = app.gate(name).pace
+    assert (pace.per_minute if pace else None) == limit
 
 
 async def test_the_line_is_in_the_language_of_whoever_gets_it(home: Path) -> None:
