@@ -378,7 +378,7 @@ class Delivery:
 
     async def _end(self, connection: AsyncConnection, taken: _Taken, outcome: Outcome) -> list[Outgoing]:
         turn, room = taken.turn, taken.room
-        mail.POSTER.set(self.owner)
+        mail.POSTER.set((self.platform.name, self.owner))
         if room is not None and not await users.stands(connection, room.user):
             outcome, room = "superseded", None
         if room is not None and outcome != "failed":

@@ -38,8 +38,9 @@ from storage.schema import exposures, inbox, outbox, processes
 Outcome = Literal["done", "superseded", "failed", "limited"]
 """How a turn ended: answered; not, for a newer one; with an apology; not, for there were too many."""
 
-POSTER: Final[ContextVar[str]] = ContextVar("poster", default="")
-"""The process that ends a turn, while it does: what a conversation posts by itself is that process' to send."""
+POSTER: Final[ContextVar[tuple[str, str]]] = ContextVar("poster", default=("", ""))
+"""The platform and the process that ends a turn, while it does: what a conversation posts there by itself is that
+process' to send."""
 
 _UNFINISHED: Final = (inbox.c.platform == bindparam("of_platform")) & inbox.c.outcome.is_(None)
 _UNSENT: Final = (outbox.c.platform == bindparam("of_platform")) & (outbox.c.sent_version < outbox.c.version)
@@ -258,7 +259,8 @@ async def post(
         "posted_at": time.time(),
     }
     row = {"platform": platform, "chat_id": chat_id, "slot": slot, "version": 1, "sent_version": 0}
-    given = row | content | {"mine": owner or POSTER.get()}
+    served, poster = POSTER.get()
+    given = row | content | {"mine": owner or (poster if platform == served else "")}
     if follow:
         given |= {"of_platform": platform, "of_chat": chat_id}
     await connection.execute(_post(connection.dialect.name, tuple(content), follow), given)

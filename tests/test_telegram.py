@@ -14,6 +14,7 @@ from aiohttp import ClientSession
 from pydantic import AnyHttpUrl, SecretStr
 from sqlalchemy import select
 
+from bot import presence
 from bot.command import CommandError, hush
 from bot.tasks import Tasks
 from bot.telegram import adapter, flow, service
@@ -454,8 +455,10 @@ async def test_a_webhook_serves_and_turns_away_who_lacks_the_secret(
 
 
 async def test_two_replicas_behind_one_webhook_answer_once(
-    stage: Stage, api: BotApi, talk: Talk, unused_tcp_port_factory: Any
+    stage: Stage, api: BotApi, talk: Talk, unused_tcp_port_factory: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # both are this process, whose number would tell each that the other is dead
+    monkeypatch.setattr(presence, "gone", lambda name: False)
     one, other = unused_tcp_port_factory(), unused_tcp_port_factory()
     hooks = [AnyHttpUrl(f"http://127.0.0.1:{port}/hook") for port in (one, other)]
     async with (
