@@ -180,6 +180,7 @@ async def test_a_database_that_cannot_be_asked_leaves_everything_as_it_was(datab
     rules.database = Database(database._url.set(database="/nowhere/o.sqlite"))
     with pytest.raises(Exception, match="unable"):
         await rules.refresh()
+    await rules.database.close()
     assert rules.blocked == {("test", "p")}
 
 
@@ -267,7 +268,7 @@ async def test_a_name_that_is_none_blocks_nobody(operator: Someone, argument: st
 @talks
 async def test_a_long_list_has_pages_and_a_reason_is_cut(operator: Someone) -> None:
     for place in range(8):
-        await operator.commands("block", f"test:{operator.name}-{place} {'까' * 5_000}")
+        await operator.commands("block", f"test:{operator.name}-{place} {'까' * 1_000}")
     assert max(len(each.reason) for each in await _blocked(operator)) == 200
     first = await operator.presses("block:page:0")
     second = await operator.presses(first.button(KO.say("button.page", page=1, pages=2)))
