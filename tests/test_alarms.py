@@ -16,7 +16,7 @@ from bot import alarms
 from bot.alarms import AGAIN_SECONDS, MOST_KINDS, OURS, Alarms
 from data.phrases import phrases
 from handlers.turn import Reply
-from storage import operators, users
+from storage import account, operators, users
 from storage.database import Database
 from storage.schema import outbox
 from tests.house import House, turn
@@ -200,6 +200,16 @@ async def test_operators_are_told_where_they_asked_last_and_in_their_language(da
     assert posted == {
         ("telegram", "1"): KO.say("alarm.first", count=1), ("discord", "dm8"): EN.say("alarm.first", count=1),
     }  # fmt: skip
+
+
+async def test_a_forgotten_operator_is_looked_for_nowhere(database: Database) -> None:
+    """Keeps away the address of somebody who asked to be forgotten."""
+    async with database.writing() as connection:
+        for name in ("2", "22"):
+            user = await users.ensure(connection, platform="discord", platform_id=name, name="", locale="")
+            await operators.remember_chat(connection, "discord", name, f"dm{name}")
+        await account.forget(connection, user.id, "-")
+        assert await operators.chats(connection) == {("discord", "2"): "dm2"}
 
 
 async def test_a_process_that_fails_at_each_start_edits_one_message(watch: Watch, database: Database) -> None:
