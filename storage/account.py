@@ -19,18 +19,21 @@ from sqlalchemy import (
     and_,
     delete,
     func,
+    literal,
     or_,
     select,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.operators import OPERATOR_CHAT
 from storage.schema import (
     exposure_items,
     exposures,
     inbox,
     inquiries,
     jobs,
+    meta,
     outbox,
     personas,
     round_members,
@@ -105,6 +108,10 @@ async def forget(connection: AsyncConnection, user_id: int, turn_id: str) -> Non
     await connection.execute(update(inbox).where(received, inbox.c.turn_id == turn_id).values(body=""))
     # An operator's jobs go on; nobody is told of them any more.
     await connection.execute(update(jobs).where(jobs.c.asked_by == user_id).values(platform="", chat_id=""))
+    platform, person = _address(user_id)
+    await connection.execute(
+        delete(meta).where(meta.c.key == literal(OPERATOR_CHAT) + platform + ":" + person)
+    )
     await connection.execute(delete(users).where(users.c.id == user_id))
 
 

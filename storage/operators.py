@@ -12,7 +12,8 @@ from storage.database import upsert_rows
 from storage.schema import meta
 
 _MAINTENANCE = "maintenance"
-_CHAT = "operator_chat:"
+OPERATOR_CHAT = "operator_chat:"
+"""Begins the key of an operator's chat; PLATFORM:ID follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +42,16 @@ async def end_maintenance(connection: AsyncConnection) -> None:
 
 async def remember_chat(connection: AsyncConnection, platform: str, person_id: str, chat_id: str) -> None:
     """Let this be where the operator is to be told of what goes wrong."""
-    await upsert_rows(connection, meta, [{"key": f"{_CHAT}{platform}:{person_id}", "value": chat_id}])
+    await upsert_rows(connection, meta, [{"key": f"{OPERATOR_CHAT}{platform}:{person_id}", "value": chat_id}])
 
 
 async def chats(connection: AsyncConnection) -> dict[tuple[str, str], str]:
     """Chats by (platform, id of the operator there)."""
     rows = await connection.execute(
-        select(meta.c.key, meta.c.value).where(meta.c.key.startswith(_CHAT, autoescape=True))
+        select(meta.c.key, meta.c.value).where(meta.c.key.startswith(OPERATOR_CHAT, autoescape=True))
     )
     found = {}
     for row in rows:
-        platform, _, person_id = row.key.removeprefix(_CHAT).partition(":")
+        platform, _, person_id = row.key.removeprefix(OPERATOR_CHAT).partition(":")
         found[platform, person_id] = row.value
     return found

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.gate import MAINTENANCE_SECONDS, UNINVITED_SECONDS, Gate, Rules, Told
 from bot.settings import Settings, SettingsError, load
@@ -174,13 +176,33 @@ async def test_what_was_decided_in_another_process_is_seen(database: Database, d
     await other.close()
 
 
-async def test_a_database_that_cannot_be_asked_leaves_everything_as_it_was(database: Database) -> None:
+async def test_what_cannot_be_looked_up_stays_as_it_was_and_is_told_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Keeps away everybody let in, and a log that overflows, while the database is locked."""
+    tries, enough, maintenance = 0, asyncio.Event(), operators.maintenance
+
+    async def locked(connection: AsyncConnection) -> Maintenance | None:
+        nonlocal tries
+        tries += 1
+        if tries == 5:
+            enough.set()
+        if tries < 4:
+            raise ConnectionError
+        return await maintenance(connection)
+
+    monkeypatch.setattr("bot.gate.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(operators, "maintenance", locked)
     rules = Rules(database, blocked=frozenset({("test", "p")}))
-    await database.close()
-    rules.database = Database(database._url.set(database="/nowhere/o.sqlite"))
-    with pytest.raises(Exception, match="unable"):
-        await rules.refresh()
-    assert rules.blocked == {("test", "p")}
+    following = asyncio.create_task(rules.follow())
+    while tries < 3:
+        assert rules.blocked == {("test", "p")}
+        await asyncio.sleep(0)
+    await enough.wait()
+    following.cancel()
+    await asyncio.wait({following})
+    assert caplog.text.count("cannot be looked up") == 1
+    assert rules.blocked == frozenset(), "nobody is blocked in the database"
 
 
 def test_those_who_were_told_long_ago_are_forgotten() -> None:
@@ -267,7 +289,7 @@ async def test_a_name_that_is_none_blocks_nobody(operator: Someone, argument: st
 @talks
 async def test_a_long_list_has_pages_and_a_reason_is_cut(operator: Someone) -> None:
     for place in range(8):
-        await operator.commands("block", f"test:{operator.name}-{place} {'까' * 5_000}")
+        await operator.commands("block", f"test:{operator.name}-{place} {'까' * 1_000}")
     assert max(len(each.reason) for each in await _blocked(operator)) == 200
     first = await operator.presses("block:page:0")
     second = await operator.presses(first.button(KO.say("button.page", page=1, pages=2)))
