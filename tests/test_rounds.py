@@ -597,6 +597,27 @@ async def test_limits_are_kept_that_were_told_in_the_private_talk_before(hall: H
         assert "peanut" not in item.allergens
 
 
+async def test_who_comes_late_is_told_in_private_what_not_to_vote_for(hall: Hall) -> None:
+    """The poll is out and cannot be changed: what it holds must not hurt somebody who was not in before."""
+    await hall.opens("민지", "새우 요리")
+    await hall.presses("민지", KO.say("round.button.pick"))
+    cards = hall.shows("picks").cards
+    with_shrimp = [
+        item.title
+        for item in await items(hall, *(card.id for card in cards))
+        if "shrimp" in (item.allergens or ())
+    ]
+    assert with_shrimp
+    before = dict(hall.screen)
+    told = await hall.tells("철수", "새우 알레르기 있어")
+    assert told.text.endswith(
+        KO.say("round.unfit", names=", ".join(card.title for card in cards if card.title in with_shrimp))
+    )
+    assert set(hall.screen) == set(before)
+    again = await hall.alone("철수").commands("start", hall.link())
+    assert with_shrimp[0] in again.text
+
+
 async def test_what_members_tell_changes_the_picks(hall: Hall, stage: Stage) -> None:
     """A taste that is asked for and then not heeded is worse than none."""
     await hall.opens("민지", "", "철수")
