@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any, Literal, get_args
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,9 +15,10 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import clock
-from data.item import Item
+from data.item import Allergen, Domain, Item
 from data.phrases import phrases
-from handlers import ballot
+from engine.request import Request
+from handlers import ballot, members
 from handlers.turn import (
     CLOCK,
     Chat,
@@ -709,6 +711,65 @@ async def test_a_round_stands_in_an_export(hall: Hall) -> None:
         whole = await account.export(connection, user.id)
     assert len(whole["round_members"]) == 1
     assert {vote["item_id"] for vote in whole["round_votes"]} == {hall.shows("picks").cards[1].id, "other"}
+
+
+async def test_an_allergy_told_while_picks_are_made_is_minded(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The picks were made without it: they are made anew, by the clock."""
+    await hall.opens("민지", "새우 요리", "철수")
+    engine, found = hall.stage.app.engine, await hall.round()
+    real = engine.recommend_group
+
+    async def meanwhile(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.undo()
+        chosen = await real(*args, **kwargs)
+        async with hall.stage.app.database.writing() as connection:
+            member = (await groups.members(connection, found.id))[1]
+            told = {"told": Request(allergens=("shrimp",)).to_dict(), "at": 1.0}
+            await groups.tell(connection, found.id, member.user.id, told)
+        return chosen
+
+    monkeypatch.setattr(engine, "recommend_group", meanwhile)
+    await hall.presses("민지", KO.say("round.button.pick"))
+    assert (await hall.round()).state == "open"
+    assert not any("picks" in slot for slot in hall.screen)
+    await hall.passes(1)
+    assert (await hall.round()).state == "voting"
+    for item in await items(hall, *(card.id for card in hall.shows("picks").cards)):
+        assert item.allergens is not None
+        assert "shrimp" not in item.allergens
+
+
+async def test_nothing_that_suits_all_is_said_and_ends_it(hall: Hall) -> None:
+    """With the wish given up first: an empty answer is the last thing to give."""
+    await hall.opens("민지", "1,300kcal 넘는 아침 식사", "철수")
+    await hall.presses("민지", KO.say("round.button.pick"))
+    assert KO.say("round.loosened") in hall.shows("picks").text
+    await hall.presses("민지", KO.say("round.button.off"))
+    await hall.opens("민지", "음식")
+    found, dishes = await hall.round(), await hall.stage.app.engine.catalog(Domain.FOOD)
+    everything = {
+        each for dish in dishes if "vegan" in dish.diet and not dish.allergens for each in dish.ingredients
+    }
+    async with hall.stage.app.database.writing() as connection:
+        user = found.opened_by or 0
+        nothing_left = Request(diet=("vegan",), allergens=get_args(Allergen), avoid=tuple(everything))
+        told = {"told": nothing_left.to_dict()}
+        await groups.tell(connection, found.id, user, told)
+    await hall.presses("민지", KO.say("round.button.pick"))
+    assert hall.board.text == KO.say("round.nothing")
+    assert (await hall.round()).state == "closed"
+
+
+async def test_of_a_wish_told_in_the_group_moods_and_limits_are_its_owners() -> None:
+    """What a reason may speak of is what everybody may read."""
+    own = Request(
+        text="x", moods=("sad",), body=("diet",), allergens=("egg",), avoid=("kiwi",), diet=("vegan",)
+    )
+    shared = Request(domain=Domain.FOOD, cuisine=("korean",), soupy=True)
+    whole = replace(own, domain=Domain.FOOD, cuisine=("korean",), soupy=True)
+    assert members.parted(whole) == (shared, own)
 
 
 # Links and forgeries
