@@ -18,7 +18,7 @@ from bot import clock
 from data.item import Allergen, Domain, Item
 from data.phrases import phrases
 from engine.request import Request
-from handlers import ballot, members
+from handlers import ballot, group, members
 from handlers.turn import (
     CLOCK,
     Chat,
@@ -327,15 +327,14 @@ async def test_two_who_make_the_quorum_at_the_same_time_get_one_list(hall: Hall)
     """Each reads that the other has not asked yet: the clock then makes the picks, once."""
     await hall.opens("민지", "", "철수", "영희")
     number, chat = (await hall.round()).id, Chat(hall.stage.name, hall.chat, "group")
-    await asyncio.gather(
-        *(
-            hall.stage.delivery.take(
-                Turn(f"q{who}", chat, Person(who), Press(f"round:{number}:pick"), time.time())
+    async with hall.stage.app.database.writing() as connection:
+        for who in ("철수", "영희"):  # what each leaves to be written, having read before the other wrote
+            turn = Turn(f"q{who}", chat, Person(who), Press(f"round:{number}:pick"), time.time())
+            user = await users.ensure(
+                connection, platform=hall.stage.name, platform_id=who, name="", locale=""
             )
-            for who in ("철수", "영희")
-        )
-    )
-    await hall.stage.delivery.settle()
+            await group._ask(connection, turn, hall.stage.app._room(turn, user, {}), number)
+    assert (await hall.round()).state == "open"
     await hall.passes(1)
     await hall.passes(2)
     assert (await hall.round()).state == "voting"
@@ -366,6 +365,9 @@ async def test_two_last_voters_at_the_same_time_close_the_poll_once(hall: Hall) 
     await hall.stage.delivery.settle()
     shown = [r for replies in hall.stage.shown.values() for r in replies if r.poll and r.poll.closed]
     assert len(shown) == 1
+    ends = (await hall.round()).closes_at
+    await hall.votes("민지", 1)
+    assert (await hall.round()).closes_at == ends, "a vote that comes late does not close it anew"
     await asyncio.gather(hall.counted(3, 0, 0, 0), hall.passes(25))
     async with hall.stage.app.database.reading() as connection:
         user = await users.known(connection, platform=hall.stage.name, platform_id="철수", name="", locale="")
@@ -442,6 +444,20 @@ async def test_ties_go_to_the_better_fit_and_no_votes_to_the_best(
     assert hall.shows("end").text == KO.say(f"round.{key}", title=title, count=2)
 
 
+async def test_others_do_not_repeat_where_little_fits(hall: Hall) -> None:
+    """Keeps away the same three films again from somebody who made no more."""
+    await hall.opens("민지", "봉준호 영화")
+    await hall.presses("민지", KO.say("round.button.pick"))
+    first = {card.id for card in hall.shows("picks").cards}
+    await hall.votes("민지", len(first))
+    await hall.counted(*[0] * len(first), 1)
+    await hall.presses("민지", KO.say("round.button.more"), "end")
+    second = {card.id for card in hall.shows("picks").cards}
+    assert first
+    assert second
+    assert not first & second
+
+
 async def test_something_else_brings_others_that_were_not_shown(hall: Hall) -> None:
     await hall.opens("민지", "웃긴 영화", "철수")
     await hall.presses("민지", KO.say("round.button.pick"))
@@ -516,6 +532,7 @@ async def test_when_the_opener_vanishes_anybody_in_it_goes_on(hall: Hall, way: s
 async def test_forgetting_leaves_no_name_and_edits_the_same_message(hall: Hall) -> None:
     """A group's message that goes with somebody's mail would be shown a second time."""
     await hall.opens("민지", "", "철수")
+    await hall.presses("철수", KO.say("round.button.leave"))  # whose press was the last to change it
     person = hall.alone("철수")
     await person.commands("forget")
     await person.taps(KO.say("button.forget_yes"))
@@ -770,6 +787,21 @@ async def test_of_a_wish_told_in_the_group_moods_and_limits_are_its_owners() -> 
     shared = Request(domain=Domain.FOOD, cuisine=("korean",), soupy=True)
     whole = replace(own, domain=Domain.FOOD, cuisine=("korean",), soupy=True)
     assert members.parted(whole) == (shared, own)
+
+
+async def test_what_one_alone_wishes_is_no_reason_in_the_group(hall: Hall) -> None:
+    """All of one share everything: a reason that spoke of it would tell the wish."""
+    await hall.opens("민지")
+    await hall.presses("민지", KO.say("round.button.book"))
+    await hall.tells("민지", "위로가 되는 책")
+    await hall.presses("민지", KO.say("round.button.pick"))
+    async with hall.stage.app.database.reading() as connection:
+        user = await users.known(connection, platform=hall.stage.name, platform_id="민지", name="", locale="")
+        assert user is not None
+        [kept] = await exposures.latest(connection, user.id, limit=1)
+    grounds = [ground for pick in kept.body["picks"] for ground in pick["grounds"]]
+    assert not [ground for ground in grounds if ground.startswith("effects.")]
+    assert not {"mean", "least", "resigned"} & set(kept.body)
 
 
 # Links and forgeries
