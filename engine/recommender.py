@@ -182,6 +182,13 @@ class Recommender:
         """Those of the ids whose item is of the domain."""
         return {key for key, item in (await self.items(ids)).items() if item.domain is domain}
 
+    async def suiting(self, ids: Sequence[str], taste: Taste) -> set[str]:
+        """Those of the ids whose item keeps a person's limits; what cannot be checked keeps none."""
+        hits = (
+            await self.index.now().scope((*rules(Request(), taste), among(ids))).all(len(ids)) if ids else []
+        )
+        return {each.item.id for each in fuse({"asked": hits}, taste.avoid)}
+
     async def closest(self, ids: Sequence[str], request: Request) -> list[str]:
         """The third of these items, or three, that a request describes best: of those that keep its rules,
         where some do."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import reduce
 from typing import Final
 
@@ -25,8 +26,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from data.item import Domain
 from engine.health import asks_permission
 from engine.request import Request
+from engine.taste import Taste
 from engine.text import normalize
-from handlers import board, forget, limits, members, spoken, start
+from handlers import board, forget, limits, members, memory, spoken, start
 from handlers.room import Room
 from handlers.turn import Choice, Reply, Turn, number
 from storage import groups
@@ -74,7 +76,8 @@ async def enter(turn: Turn, room: Room, argument: str) -> Replies:
     for name in ("survey", "loosen"):
         room.session.pop(name, None)
     room.write(_tell, turn, room, found.id, None)
-    yield _question(turn, room, found)
+    asked = _question(turn, room, found)
+    yield replace(asked, text=" ".join(filter(None, (asked.text, await _unfit(room, found)))))
 
 
 async def tell(turn: Turn, room: Room, text: str) -> Replies:
@@ -95,7 +98,7 @@ async def tell(turn: Turn, room: Room, text: str) -> Replies:
         yield _question(turn, room, found, "tell_unclear")
     elif said.intent in WISHES | NOTHING:
         told = said.request if said.intent in WISHES else Request()
-        yield _kept(turn, room, found, told)
+        yield await _kept(turn, room, found, told)
     else:
         leave(room)
         async for reply in spoken.conversation(turn, room, said):
@@ -109,7 +112,7 @@ async def press(turn: Turn, room: Room, found: Round, verb: str) -> Replies:
     elif verb == "tell":
         yield _question(turn, room, found)
     elif verb == "any":
-        yield _kept(turn, room, found, Request())
+        yield await _kept(turn, room, found, Request())
     else:
         leave(room)
         yield Reply(text=room.words.say("round.skipped"))
@@ -134,15 +137,28 @@ def _question(turn: Turn, room: Room, found: Round, key: str = "tell") -> Reply:
     )
 
 
-def _kept(turn: Turn, room: Room, found: Round, told: Request) -> Reply:
+async def _kept(turn: Turn, room: Room, found: Round, told: Request) -> Reply:
     room.session[KEY] = [found.id, turn.at]
     room.write(_tell, turn, room, found.id, None if _only_limits(told) else told)
     say = room.words.say
     lines = [say("round.told" if found.state == "open" else "round.told_late")]
     if names := limits.names_of(room, told.allergens, told.avoid):
         lines.append(say("round.told_limits", names=", ".join(names)))
+    lines.append(await _unfit(room, found))
     again = Choice(say("round.button.again"), f"round:{found.id}:tell", 1)
-    return Reply(text=" ".join(lines), choices=(again,))
+    return Reply(text=" ".join(filter(None, lines)), choices=(again,))
+
+
+async def _unfit(room: Room, found: Round) -> str:
+    """What somebody who comes late should not vote for: picks that were made without what they can't eat."""
+    shown = {each.item_id: each.body["title"] for each in await room.read(groups.picks, found.id)}
+    known = await memory.known_taste(room)
+    limited = Taste(allergens=known.allergens, avoid=known.avoid, diet=known.diet)
+    if not shown or limited == Taste():
+        return ""
+    suiting = await room.engine.suiting(list(shown), limited)
+    unfit = [title for item, title in shown.items() if item not in suiting]
+    return room.words.say("round.unfit", names=", ".join(unfit)) if unfit else ""
 
 
 def _only_limits(told: Request) -> bool:

@@ -443,3 +443,26 @@ async def test_a_stored_answer_is_json_with_the_strategy_in_its_policy(recommend
     assert len(told["mean"]) == len(told["least"]) == len(told["trace"]["propensity"]) == 3
     assert {pick.id for pick in found.picks} <= set(found.trace.eligible)
     assert {"gather", "rank", "suggest"} <= set(found.trace.stages)
+
+
+async def test_what_all_wish_is_not_spoken_of_where_others_read_it(recommender: Recommender) -> None:
+    """Of one alone, or of two, it tells the wish of each."""
+    tastes = [wishing(effects=("comfort",))] * 2
+    request = Request(text="책", domain=BOOK, count=10)
+    found = await picked(recommender, request, *tastes, aloud=False)
+    assert found.picks
+    assert not [ground for pick in found.picks for ground in pick.grounds if ground.startswith("effects.")]
+
+
+async def test_of_items_those_that_somebody_may_have_are_told(recommender: Recommender) -> None:
+    """Keeps away a word of caution that passes over what is not on the label list, or cannot be checked."""
+    shrimp = Request(text="새우 요리", domain=FOOD, ingredients=("새우",), count=10)
+    ids = [pick.id for pick in (await picked(recommender, shrimp, Taste())).picks]
+    ids += [pick.id for pick in (await picked(recommender, Request(text="책", domain=BOOK), Taste())).picks]
+    known = await recommender.items(ids)
+    for taste in (Taste(allergens=("shrimp",)), Taste(avoid=("새우",)), Taste(diet=("vegan",))):
+        suiting = await recommender.suiting(ids, taste)
+        assert {key for key in ids if key.startswith("book:")} <= suiting
+        assert not [key for key in suiting if any("새우" in each for each in known[key].ingredients)]
+    assert await recommender.suiting(ids, Taste()) == set(ids)
+    assert await recommender.suiting([], Taste(diet=("vegan",))) == set()

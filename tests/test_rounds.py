@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any, Literal, get_args
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,9 +15,10 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import clock
-from data.item import Item
+from data.item import Allergen, Domain, Item
 from data.phrases import phrases
-from handlers import ballot
+from engine.request import Request
+from handlers import ballot, group, members
 from handlers.turn import (
     CLOCK,
     Chat,
@@ -325,15 +327,14 @@ async def test_two_who_make_the_quorum_at_the_same_time_get_one_list(hall: Hall)
     """Each reads that the other has not asked yet: the clock then makes the picks, once."""
     await hall.opens("민지", "", "철수", "영희")
     number, chat = (await hall.round()).id, Chat(hall.stage.name, hall.chat, "group")
-    await asyncio.gather(
-        *(
-            hall.stage.delivery.take(
-                Turn(f"q{who}", chat, Person(who), Press(f"round:{number}:pick"), time.time())
+    async with hall.stage.app.database.writing() as connection:
+        for who in ("철수", "영희"):  # what each leaves to be written, having read before the other wrote
+            turn = Turn(f"q{who}", chat, Person(who), Press(f"round:{number}:pick"), time.time())
+            user = await users.ensure(
+                connection, platform=hall.stage.name, platform_id=who, name="", locale=""
             )
-            for who in ("철수", "영희")
-        )
-    )
-    await hall.stage.delivery.settle()
+            await group._ask(connection, turn, hall.stage.app._room(turn, user, {}), number)
+    assert (await hall.round()).state == "open"
     await hall.passes(1)
     await hall.passes(2)
     assert (await hall.round()).state == "voting"
@@ -364,6 +365,9 @@ async def test_two_last_voters_at_the_same_time_close_the_poll_once(hall: Hall) 
     await hall.stage.delivery.settle()
     shown = [r for replies in hall.stage.shown.values() for r in replies if r.poll and r.poll.closed]
     assert len(shown) == 1
+    ends = (await hall.round()).closes_at
+    await hall.votes("민지", 1)
+    assert (await hall.round()).closes_at == ends, "a vote that comes late does not close it anew"
     await asyncio.gather(hall.counted(3, 0, 0, 0), hall.passes(25))
     async with hall.stage.app.database.reading() as connection:
         user = await users.known(connection, platform=hall.stage.name, platform_id="철수", name="", locale="")
@@ -440,6 +444,20 @@ async def test_ties_go_to_the_better_fit_and_no_votes_to_the_best(
     assert hall.shows("end").text == KO.say(f"round.{key}", title=title, count=2)
 
 
+async def test_others_do_not_repeat_where_little_fits(hall: Hall) -> None:
+    """Keeps away the same three films again from somebody who made no more."""
+    await hall.opens("민지", "봉준호 영화")
+    await hall.presses("민지", KO.say("round.button.pick"))
+    first = {card.id for card in hall.shows("picks").cards}
+    await hall.votes("민지", len(first))
+    await hall.counted(*[0] * len(first), 1)
+    await hall.presses("민지", KO.say("round.button.more"), "end")
+    second = {card.id for card in hall.shows("picks").cards}
+    assert first
+    assert second
+    assert not first & second
+
+
 async def test_something_else_brings_others_that_were_not_shown(hall: Hall) -> None:
     await hall.opens("민지", "웃긴 영화", "철수")
     await hall.presses("민지", KO.say("round.button.pick"))
@@ -514,6 +532,7 @@ async def test_when_the_opener_vanishes_anybody_in_it_goes_on(hall: Hall, way: s
 async def test_forgetting_leaves_no_name_and_edits_the_same_message(hall: Hall) -> None:
     """A group's message that goes with somebody's mail would be shown a second time."""
     await hall.opens("민지", "", "철수")
+    await hall.presses("철수", KO.say("round.button.leave"))  # whose press was the last to change it
     person = hall.alone("철수")
     await person.commands("forget")
     await person.taps(KO.say("button.forget_yes"))
@@ -595,6 +614,27 @@ async def test_limits_are_kept_that_were_told_in_the_private_talk_before(hall: H
     for item in await items(hall, *(card.id for card in hall.shows("picks").cards)):
         assert item.allergens is not None
         assert "peanut" not in item.allergens
+
+
+async def test_who_comes_late_is_told_in_private_what_not_to_vote_for(hall: Hall) -> None:
+    """The poll is out and cannot be changed: what it holds must not hurt somebody who was not in before."""
+    await hall.opens("민지", "새우 요리")
+    await hall.presses("민지", KO.say("round.button.pick"))
+    cards = hall.shows("picks").cards
+    with_shrimp = [
+        item.title
+        for item in await items(hall, *(card.id for card in cards))
+        if "shrimp" in (item.allergens or ())
+    ]
+    assert with_shrimp
+    before = dict(hall.screen)
+    told = await hall.tells("철수", "새우 알레르기 있어")
+    assert told.text.endswith(
+        KO.say("round.unfit", names=", ".join(card.title for card in cards if card.title in with_shrimp))
+    )
+    assert set(hall.screen) == set(before)
+    again = await hall.alone("철수").commands("start", hall.link())
+    assert with_shrimp[0] in again.text
 
 
 async def test_what_members_tell_changes_the_picks(hall: Hall, stage: Stage) -> None:
@@ -688,6 +728,80 @@ async def test_a_round_stands_in_an_export(hall: Hall) -> None:
         whole = await account.export(connection, user.id)
     assert len(whole["round_members"]) == 1
     assert {vote["item_id"] for vote in whole["round_votes"]} == {hall.shows("picks").cards[1].id, "other"}
+
+
+async def test_an_allergy_told_while_picks_are_made_is_minded(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The picks were made without it: they are made anew, by the clock."""
+    await hall.opens("민지", "새우 요리", "철수")
+    engine, found = hall.stage.app.engine, await hall.round()
+    real = engine.recommend_group
+
+    async def meanwhile(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.undo()
+        chosen = await real(*args, **kwargs)
+        async with hall.stage.app.database.writing() as connection:
+            member = (await groups.members(connection, found.id))[1]
+            told = {"told": Request(allergens=("shrimp",)).to_dict(), "at": 1.0}
+            await groups.tell(connection, found.id, member.user.id, told)
+        return chosen
+
+    monkeypatch.setattr(engine, "recommend_group", meanwhile)
+    await hall.presses("민지", KO.say("round.button.pick"))
+    assert (await hall.round()).state == "open"
+    assert not any("picks" in slot for slot in hall.screen)
+    await hall.passes(1)
+    assert (await hall.round()).state == "voting"
+    for item in await items(hall, *(card.id for card in hall.shows("picks").cards)):
+        assert item.allergens is not None
+        assert "shrimp" not in item.allergens
+
+
+async def test_nothing_that_suits_all_is_said_and_ends_it(hall: Hall) -> None:
+    """With the wish given up first: an empty answer is the last thing to give."""
+    await hall.opens("민지", "1,300kcal 넘는 아침 식사", "철수")
+    await hall.presses("민지", KO.say("round.button.pick"))
+    assert KO.say("round.loosened") in hall.shows("picks").text
+    await hall.presses("민지", KO.say("round.button.off"))
+    await hall.opens("민지", "음식")
+    found, dishes = await hall.round(), await hall.stage.app.engine.catalog(Domain.FOOD)
+    everything = {
+        each for dish in dishes if "vegan" in dish.diet and not dish.allergens for each in dish.ingredients
+    }
+    async with hall.stage.app.database.writing() as connection:
+        user = found.opened_by or 0
+        nothing_left = Request(diet=("vegan",), allergens=get_args(Allergen), avoid=tuple(everything))
+        told = {"told": nothing_left.to_dict()}
+        await groups.tell(connection, found.id, user, told)
+    await hall.presses("민지", KO.say("round.button.pick"))
+    assert hall.board.text == KO.say("round.nothing")
+    assert (await hall.round()).state == "closed"
+
+
+async def test_of_a_wish_told_in_the_group_moods_and_limits_are_its_owners() -> None:
+    """What a reason may speak of is what everybody may read."""
+    own = Request(
+        text="x", moods=("sad",), body=("diet",), allergens=("egg",), avoid=("kiwi",), diet=("vegan",)
+    )
+    shared = Request(domain=Domain.FOOD, cuisine=("korean",), soupy=True)
+    whole = replace(own, domain=Domain.FOOD, cuisine=("korean",), soupy=True)
+    assert members.parted(whole) == (shared, own)
+
+
+async def test_what_one_alone_wishes_is_no_reason_in_the_group(hall: Hall) -> None:
+    """All of one share everything: a reason that spoke of it would tell the wish."""
+    await hall.opens("민지")
+    await hall.presses("민지", KO.say("round.button.book"))
+    await hall.tells("민지", "위로가 되는 책")
+    await hall.presses("민지", KO.say("round.button.pick"))
+    async with hall.stage.app.database.reading() as connection:
+        user = await users.known(connection, platform=hall.stage.name, platform_id="민지", name="", locale="")
+        assert user is not None
+        [kept] = await exposures.latest(connection, user.id, limit=1)
+    grounds = [ground for pick in kept.body["picks"] for ground in pick["grounds"]]
+    assert not [ground for ground in grounds if ground.startswith("effects.")]
+    assert not {"mean", "least", "resigned"} & set(kept.body)
 
 
 # Links and forgeries
