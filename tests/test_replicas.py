@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -252,6 +253,7 @@ async def test_who_stood_still_looks_again_before_sending(start: Start) -> None:
     await b.look()
     await b.delivery.settle()
     assert b.texts() == ["held!"]
+    a.hold = ""
     a.delivery._tasks._stopping.clear()
     a.delivery._outbox._sending.clear()
     a.delivery._outbox.begin(due)
@@ -313,8 +315,9 @@ async def test_a_long_farewell_is_no_death(start: Start, monkeypatch: pytest.Mon
     monkeypatch.setattr("bot.presence.BEAT_SECONDS", 0.0)
     closing = asyncio.create_task(a.delivery.close(FOREVER))
     await a.fall_silent()
-    while not a.delivery._presence.sure:  # noqa: ASYNC110 - likewise
-        await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        while not a.delivery._presence.sure:  # noqa: ASYNC110 - likewise
+            await asyncio.sleep(0)
     await b.look()
     a.release.set()
     await closing
@@ -403,15 +406,20 @@ def test_a_process_that_ended_here_is_known_to_have_ended() -> None:
     assert gone(f"{place}|{10**30}|0")
 
 
-async def test_a_kill_and_a_restart_here_wait_for_no_beat(start: Start, database_url: str) -> None:
+@pytest.mark.parametrize("survivor", [False, True], ids=["restarted", "beside another"])
+async def test_a_kill_here_is_known_without_waiting_for_a_beat(start: Start, survivor: bool) -> None:
     a = await start("a")
+    b = await start("b") if survivor else None
     await a.take_and_hold(turn("t"), "in t")
     await a.die()
-    place = new_name().split("|")[0]
+    killed = f"{new_name().split('|')[0]}|{os.getpid()}|killed"
     async with a.database.writing() as connection:
-        await connection.execute(update(schema.inbox).values(owner=f"{place}|{os.getpid()}|old"))
-        await processes.beat(connection, f"{place}|{os.getpid()}|old", House.name, 1e12)
-    b = await start("b")
+        await connection.execute(update(schema.inbox).values(owner=killed))
+        await processes.beat(connection, killed, House.name, time.time())
+    if b is None:
+        b = await start("b")
+    else:
+        await b.look()
     await b.delivery.settle()
     assert b.texts() == ["t!"]
 
