@@ -49,6 +49,11 @@ class Methods:
         caption = _text(params, "caption", "caption_entities", 1024) if params.get("caption") else {}
         return self._send(params, {"photo": [size], **caption})
 
+    def do_senddocument(self, params: Json) -> Json:
+        if not params.get("document"):
+            raise Refused(400, "there is no document in the request")
+        return self._send(params, {"document": {"file_id": "BQAC-document", "file_unique_id": "document"}})
+
     def do_sendlocation(self, params: Json) -> Json:
         return self._send(params, {"location": _location(params)})
 
