@@ -71,8 +71,14 @@ class App:
     def __post_init__(self) -> None:
         self.rules = Rules(self.database, self.settings.admins, self.settings.allow)
 
-    def delivery(self, platform: Platform) -> Delivery:
-        """The mail of a platform, with the conversations behind it."""
+    def delivery(self, platform: Platform, working: Callable[[Turn], None] = lambda turn: None) -> Delivery:
+        """The mail of a platform, with the conversations behind it; `working` hears of each turn that is seen to."""
+
+        def expect(turn: Turn) -> None:
+            working(turn)
+            if (text := router.expected(turn)) is not None:
+                self.engine.expect(text)
+
         return Delivery(
             self.database,
             platform,
@@ -80,7 +86,7 @@ class App:
             self._room,
             is_stop=router.is_stop,
             heed=self._heed,
-            expect=self._expect,
+            expect=expect,
             is_urgent=router.is_urgent,
             apology=lambda room: Reply(text=room.words.say("chat.error")),
             gate=self.gate(platform.name),
@@ -108,10 +114,6 @@ class App:
             await self.ready()
         async for reply in router.handle(turn, room):
             yield reply
-
-    def _expect(self, turn: Turn) -> None:
-        if (text := router.expected(turn)) is not None:
-            self.engine.expect(text)
 
     async def _heed(self, turn: Turn, room: Room) -> None:
         await self.ready()

@@ -140,6 +140,17 @@ async def test_a_slow_answer_is_preceded_by_typing_and_a_quick_one_is_not(
     assert actions(api, talk.chat) == ["typing"]
 
 
+async def test_a_blocked_person_gets_nothing_that_tells_of_a_bot(
+    stage: Stage, api: BotApi, talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter, "TYPING_AFTER", 0.0)
+    async with running(stage.app, api) as app:
+        app.rules.blocked = frozenset({("telegram", str(talk.person.id))})
+        api.world.say(talk.person, None, "웃긴 영화")
+        await until(lambda: not api.world.pending)
+    assert (talk.shown, actions(api, talk.chat)) == ([], [])
+
+
 async def test_markup_of_people_is_shown_as_it_was_written(bot: Stage, talk: Talk) -> None:
     await talk.says("<b>쿠앙</b>&amp; 같은 영화")
     await talk.says("<script>alert(1)</script>' OR 1=1; --")

@@ -41,11 +41,11 @@ from bot.telegram.markup import ALERT_UNITS, Part, ballot, preview, render, shor
 from bot.telegram.updates import PLATFORM, asked_by, place
 from data.phrases import Phrases, phrases
 from handlers.room import spoken
-from handlers.turn import Choice, Poll, Reply, Turn
+from handlers.turn import Choice, Command, Poll, Reply, Text, Turn
 from storage import groups, polls, users
 from storage.database import Database
 
-TYPING_AFTER, TYPING_AGAIN, TYPING_FOR = 0.12, 4.5, 60.0
+TYPING_AFTER, TYPING_AGAIN, TYPING_FOR = 0.12, 4.5, 20.0
 """Seconds until "typing" is shown, till it is shown again, and at most: Telegram shows it for five."""
 PRESS_SECONDS: Final = 1.0
 """How long a pressed button shows that it is being seen to, unless an answer comes before."""
@@ -110,8 +110,8 @@ class Telegram:
     # what is seen before there is an answer
 
     def working(self, turn: Turn) -> None:
-        """Show that a turn is being seen to, if its answer takes a moment."""
-        if turn.chat.id not in self._typing:
+        """Show that a question is being seen to, if its answer takes a moment."""
+        if isinstance(turn.payload, Text | Command) and turn.chat.id not in self._typing:
             task = self._typing[turn.chat.id] = self._spawn(self._type(turn.chat.id))
             task.add_done_callback(lambda _: self._typing.pop(turn.chat.id, None))
 

@@ -17,7 +17,7 @@ from telegram import PollAnswer as Vote
 from bot.delivery import Delivery
 from bot.telegram.adapter import Telegram
 from bot.telegram.updates import Me, Moved, chat_named, person_of, pressed, read, turn_id
-from handlers.turn import CLOCK, Command, Payload, Person, PollAnswer, PollClosed, Press, Text, Turn
+from handlers.turn import CLOCK, Payload, Person, PollAnswer, PollClosed, Press, Turn
 from storage import polls
 
 logger = logging.getLogger(__name__)
@@ -44,8 +44,6 @@ class Intake:
         if isinstance(turn, Moved):
             await self.platform.moved(turn.old, turn.new)
         elif turn is not None:
-            if isinstance(turn.payload, Text | Command):
-                self.platform.working(turn)
             await self.delivery.take(turn)
 
     def _read(self, raw: Any) -> Update | None:
