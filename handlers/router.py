@@ -88,6 +88,7 @@ DESK: dict[str, Callable[[Turn, Room, str, str], Replies]] = {
 """What operators are asked to write, and who gets about what it is, and the text."""
 DOMAIN_COMMANDS = {"book": Domain.BOOK, "movie": Domain.MOVIE, "food": Domain.FOOD}
 LINKS: dict[str, Callable[[Turn, Room], Replies]] = {
+    "nearby": nearby.asked,
     "survey": lambda turn, room: survey.begin(turn, room, None),
     **{name: partial(recommend.open_request, domain=domain) for name, domain in DOMAIN_COMMANDS.items()},
 }
