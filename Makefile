@@ -35,6 +35,7 @@ bench: setup-dev
 	@$(BIN)/python -m tests.bench.start
 	@$(BIN)/python -m tests.bench.turn
 	@$(BIN)/python -m tests.bench.crowd
+	@$(BIN)/python -m tests.bench.telegram
 	@$(BIN)/python -m tests.bench.kills
 	@$(BIN)/python -m tests.bench.days
 	@$(BIN)/python -m tests.bench.scale

@@ -80,6 +80,7 @@ WORDED_COMMANDS: dict[str, Callable[[Turn, Room, str], Replies]] = {
     "unblock": blocks.unblock,
 }
 """Commands whose handler gets what followed them."""
+OPERATORS_COMMANDS = frozenset({"admin", "answer", "block", "unblock"})
 DESK: dict[str, Callable[[Turn, Room, str, str], Replies]] = {
     "answer": admin.take,
     "import": imports.take,
@@ -100,8 +101,12 @@ HEEDED_INTENTS = frozenset({*FEEDBACK, "undo", "taste", "retract", "guest", "kor
 
 
 def knows(command: str) -> bool:
-    """Whether a command is one of the bot's own: in a group others may be meant for other bots."""
-    return command in {*COMMANDS, *WORDED_COMMANDS, *DOMAIN_COMMANDS, "inquiries", "survey", "stop"}
+    """Whether a command is one of the bot's own: in a group others may be meant for other bots.
+
+    Those of operators are not told apart from any that there is not, so that nobody learns of them.
+    """
+    own = {*COMMANDS, *WORDED_COMMANDS, *DOMAIN_COMMANDS, "inquiries", "nearby", "survey", "stop"}
+    return command in own - OPERATORS_COMMANDS
 
 
 def is_greeting(turn: Turn) -> bool:
