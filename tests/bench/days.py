@@ -89,7 +89,9 @@ async def simulate(
     items = {item.id: item for item in await jobs.all_items(app.database)}
     vectors = {key: hit.vector for key, hit in (await app.index.get(list(items))).items()}
     engine = Watched(app.index, app.embedder, app.engine.korean)
-    dated = Dated(**{each.name: getattr(app, each.name) for each in fields(App)} | {"engine": engine})
+    dated = Dated(
+        **{each.name: getattr(app, each.name) for each in fields(App) if each.init} | {"engine": engine}
+    )
     stage = Stage(dated, "days")
     served: list[Served] = []
     with _clock() as clock:
