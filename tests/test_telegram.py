@@ -16,10 +16,12 @@ from sqlalchemy import select
 
 from bot import presence
 from bot.command import CommandError, hush
+from bot.delivery import Delivery
 from bot.tasks import Tasks
 from bot.telegram import adapter, flow, service
 from bot.telegram.service import serve
 from data.phrases import phrases
+from handlers.turn import Text, Turn
 from storage import schema
 from tests.botapi import TOKEN, BotApi, serving
 from tests.botworld import Chat, Person
@@ -384,6 +386,30 @@ async def test_an_update_that_nobody_can_read_keeps_no_other_from_being_read(
     await talk.says("/help")
     assert "cannot be read" in caplog.text
     assert "비밀" not in caplog.text
+
+
+async def test_what_could_not_be_stored_is_fetched_again_and_the_rest_is_not_lost(
+    bot: Stage, api: BotApi, talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The offset must not move past an update that the database refused."""
+    whole, refused = Delivery._take, list[str]()
+
+    async def full(self: Delivery, turn: Turn) -> bool:
+        if isinstance(turn.payload, Text) and turn.payload.text == "무서운 영화" and len(refused) < 2:
+            refused.append(turn.id)
+            raise OSError("disk full")
+        return await whole(self, turn)
+
+    monkeypatch.setattr(Delivery, "_take", full)
+    jiho = api.world.person("지호")
+    other = Talk(api, api.world.private(jiho), jiho)
+    with api.world.held():
+        api.world.say(talk.person, None, "무서운 영화")
+        api.world.say(jiho, None, "웃긴 영화")
+    await until(lambda: talk.shown and other.shown)
+    assert len(refused) == 2
+    assert len(set(refused)) == 1
+    assert (len(talk.shown), len(other.shown)) == (1, 1)
 
 
 async def test_a_huge_message_is_answered(bot: Stage, talk: Talk) -> None:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from telegram import Update
 
-from bot.telegram.updates import Me, Moved, asked_by, place, read
+from bot.telegram.updates import Me, Moved, asked_by, lane, place, read
 from handlers.turn import Command, Location, Media, Membership, Text, Turn
 from tests.botworld import BOT, Chat, Person, World
 
@@ -214,3 +214,17 @@ def test_any_text_in_private_is_heard_whole(world: World, minji: Person, text: s
     assert turn
     if isinstance(turn.payload, Text) and NAME.lower() not in text.lower():
         assert turn.payload == Text(text.strip())
+
+
+def test_updates_of_one_chat_keep_their_order_and_others_wait_for_none(
+    world: World, minji: Person, group: Chat
+) -> None:
+    said = world.say(minji, None, "안녕")
+    world.forge(minji, said, "x")
+    world.inline_query(minji, "비")
+    assert {lane(each) for each in world.history} == {minji.id}
+    world.say(minji, group, "/book")
+    assert lane(world.history[-1]) == group.id
+    assert [lane(each) for each in ({}, {"update_id": 1}, {"message": "x"}, {"message": {"chat": 3}})] == [
+        0
+    ] * 4

@@ -45,7 +45,7 @@ from handlers.turn import Choice, Command, Poll, Reply, Text, Turn
 from storage import groups, polls, users
 from storage.database import Database
 
-TYPING_AFTER, TYPING_AGAIN, TYPING_FOR = 0.12, 4.5, 20.0
+TYPING_AFTER, TYPING_AGAIN, TYPING_FOR = 0.03, 4.5, 20.0
 """Seconds until "typing" is shown, till it is shown again, and at most: Telegram shows it for five."""
 PRESS_SECONDS: Final = 1.0
 """How long a pressed button shows that it is being seen to, unless an answer comes before."""
@@ -99,12 +99,13 @@ class Telegram:
     flow: Flow = field(default_factory=Flow)
     name: str = PLATFORM
     _presses: Recent[str, str] = field(default_factory=Recent)  # turn → query
-    _typing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _typing: dict[str, asyncio.Event] = field(default_factory=dict)
     _sending: Recent[tuple[int, str, str], _Sending] = field(default_factory=Recent)
     _shown: Recent[tuple[int, str], int] = field(default_factory=Recent)  # message → hash of its content
     _waiting: Recent[str, list[_Waiting]] = field(default_factory=Recent)
     _moved: Recent[int, int] = field(default_factory=Recent)
     _away: dict[int, int] = field(default_factory=dict)  # chat → failures in a row
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     # what is seen before there is an answer
@@ -112,7 +113,8 @@ class Telegram:
     def working(self, turn: Turn) -> None:
         """Show that a question is being seen to, if its answer takes a moment."""
         if isinstance(turn.payload, Text | Command) and turn.chat.id not in self._typing:
-            task = self._typing[turn.chat.id] = self._spawn(self._type(turn.chat.id))
+            answered = self._typing[turn.chat.id] = asyncio.Event()
+            task = self._spawn(self._type(turn.chat.id, answered))
             task.add_done_callback(lambda _: self._typing.pop(turn.chat.id, None))
 
     def press(self, turn_id: str, query: str) -> None:
@@ -134,8 +136,8 @@ class Telegram:
         """Show the reply; the ids of the messages that show it, joined by commas, are its message id."""
         chat, thread = place(chat_id)
         chat = self._moved.get(chat, chat)
-        if (typing := self._typing.get(chat_id)) is not None:
-            typing.cancel()
+        if (answered := self._typing.get(chat_id)) is not None:
+            answered.set()
         if reply.private and chat < 0:
             return await self._send_apart(chat, thread, reply, turn_id, message_id, person_id)
         self._spawn(self._acknowledge(turn_id))
@@ -311,12 +313,18 @@ class Telegram:
                 allows_multiple_answers=poll.multiple, message_thread_id=thread,
             )  # fmt: skip
 
-        message = await self._within(chat, ask)
-        assert message.poll is not None
-        sending.done.append(str(message.message_id))
         here = f"{chat}:{thread}" if thread else str(chat)
-        async with self.database.writing() as connection:
-            await polls.keep(connection, self.name, message.poll.id, here, sending.reply.slot)
+        async with self._asking:
+            message = await self._within(chat, ask)
+            assert message.poll is not None
+            sending.done.append(str(message.message_id))
+            async with self.database.writing() as connection:
+                await polls.keep(connection, self.name, message.poll.id, here, sending.reply.slot)
+
+    async def asked(self, poll_id: str) -> tuple[str, str] | None:
+        """The chat and the slot that a poll of ours shows; a vote may come before it is known what it is for."""
+        async with self._asking, self.database.reading() as connection:
+            return await polls.find(connection, self.name, poll_id)
 
     async def _close_poll(self, chat: int, message_id: int) -> None:
         try:
@@ -401,14 +409,17 @@ class Telegram:
         async with self.database.writing() as connection:
             await groups.move_chat(connection, self.name, old, new)
 
-    async def _type(self, chat_id: str) -> None:
+    async def _type(self, chat_id: str, answered: asyncio.Event) -> None:
+        # a call is never broken off: its connection would be lost with it
         chat, thread = place(chat_id)
-        ends = time.monotonic() + TYPING_FOR
-        await asyncio.sleep(TYPING_AFTER)
+        ends, pause = time.monotonic() + TYPING_FOR, TYPING_AFTER
         with suppress(TelegramError):
             while time.monotonic() < ends:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(answered.wait(), pause)
+                    break
                 await self.bot.send_chat_action(chat, ChatAction.TYPING, message_thread_id=thread)
-                await asyncio.sleep(TYPING_AGAIN)
+                pause = TYPING_AGAIN
 
     async def _let_go(self, turn_id: str) -> None:
         await asyncio.sleep(PRESS_SECONDS)

@@ -18,7 +18,6 @@ from bot.delivery import Delivery
 from bot.telegram.adapter import Telegram
 from bot.telegram.updates import Me, Moved, chat_named, person_of, pressed, read, turn_id
 from handlers.turn import CLOCK, Payload, Person, PollAnswer, PollClosed, Press, Turn
-from storage import polls
 
 logger = logging.getLogger(__name__)
 
@@ -99,8 +98,7 @@ class Intake:
     async def _of_poll(
         self, update_id: int, poll_id: str, person: Person, payload: Callable[[str], Payload]
     ) -> Turn | None:
-        async with self.platform.database.reading() as connection:
-            found = await polls.find(connection, self.platform.name, poll_id)
+        found = await self.platform.asked(poll_id)
         if found is None:
             return None
         chat_id, slot = found

@@ -5,9 +5,10 @@ https://core.telegram.org/bots/api#getupdates
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from telegram import Bot
@@ -16,7 +17,7 @@ from telegram.warnings import PTBUserWarning
 
 from bot.tasks import Tasks
 from bot.telegram.adapter import seconds_of
-from bot.telegram.updates import ALLOWED
+from bot.telegram.updates import ALLOWED, lane
 
 POLL_SECONDS: Final = 30
 """How long Telegram holds a request that it has nothing for."""
@@ -28,6 +29,7 @@ BATCH: Final = 100
 warnings.filterwarnings("ignore", "Please use 'Bot.getUpdates'", PTBUserWarning)
 
 logger = logging.getLogger(__name__)
+Raw = dict[str, Any]
 
 
 async def poll(bot: Bot, take: Callable[[Any], Awaitable[None]], tasks: Tasks) -> None:
@@ -41,9 +43,12 @@ async def poll(bot: Bot, take: Callable[[Any], Awaitable[None]], tasks: Tasks) -
     while not tasks.stopping:
         try:
             batch = await _fetch(bot, offset)
-            for raw in batch:
-                await take(raw)
-                offset = int(raw["update_id"]) + 1
+            taken = await _take(batch, take)
+            if taken:
+                offset = int(batch[taken - 1]["update_id"]) + 1
+            failures = failures + 1 if taken < len(batch) else 0
+            if failures:
+                await tasks.pause(tasks.backoff(failures))
         except InvalidToken:
             raise
         except RetryAfter as late:
@@ -57,15 +62,31 @@ async def poll(bot: Bot, take: Callable[[Any], Awaitable[None]], tasks: Tasks) -
             if failures == 1:
                 logger.warning("Updates cannot be fetched (%s); it will be tried again", type(error).__name__)
             await tasks.pause(tasks.backoff(failures))
-        except Exception:
-            failures += 1
-            logger.exception("An update could not be stored; it will be fetched again")
-            await tasks.pause(tasks.backoff(failures))
-        else:
-            failures = 0
 
 
-async def _fetch(bot: Bot, offset: int | None) -> list[dict[str, Any]]:
+async def _take(batch: Sequence[Raw], take: Callable[[Raw], Awaitable[None]]) -> int:
+    """Take updates, those of one chat one after the other, chats side by side; how many came before the first that
+    could not be taken."""
+    lanes: dict[int, list[int]] = {}
+    for number, raw in enumerate(batch):
+        lanes.setdefault(lane(raw), []).append(number)
+    taken = len(batch)
+
+    async def take_all(numbers: Sequence[int]) -> None:
+        nonlocal taken
+        for number in numbers:
+            try:
+                await take(batch[number])
+            except Exception:
+                logger.exception("An update could not be stored; it will be fetched again")
+                taken = min(taken, number)
+                return
+
+    await asyncio.gather(*map(take_all, lanes.values()))
+    return taken
+
+
+async def _fetch(bot: Bot, offset: int | None) -> list[Raw]:
     # not get_updates: one update that the library cannot read would keep all others from being read
     asked: dict[str, Any] = {"timeout": POLL_SECONDS, "limit": BATCH, "allowed_updates": list(ALLOWED)}
     if offset is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from telegram import CallbackQuery, ChatMember, ChatMemberUpdated, Message, MessageEntity, Update, User
 from telegram import Chat as Room
@@ -59,6 +60,17 @@ def read(update: Update, me: Me) -> Turn | Moved | None:
     if (change := update.chat_member) is not None:
         return _of_change(change, turn_id(update.update_id, me), of_bot=False)
     return None
+
+
+def lane(raw: dict[str, Any]) -> int:
+    """Whose order an update as it was sent belongs to: its chat's, else its person's, 0 where neither can be read."""
+    for body in raw.values():
+        if isinstance(body, dict):
+            for where in (body.get("message"), body, {"chat": body.get("from") or body.get("user")}):
+                chat = where.get("chat") if isinstance(where, dict) else None
+                if isinstance(chat, dict) and isinstance(chat.get("id"), int):
+                    return int(chat["id"])
+    return 0
 
 
 def turn_id(update_id: int, me: Me, message: Message | None = None) -> str:

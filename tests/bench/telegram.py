@@ -119,7 +119,7 @@ async def _open_loop(api: BotApi, told: Told) -> None:
             for (verb, message), when in zip(told[before:], told.times[before:], strict=True)
             if message["chat"]["id"] == person.id
         ]
-        ends = [*arrivals[person.id][1:], float("inf")]
+        ends = [*arrivals[person.id][1:], float("inf")][: len(arrivals[person.id])]
         for arrived, next_one in zip(arrivals[person.id], ends, strict=True):
             mine = [each for each in done if arrived <= each[0] < next_one]
             if mine:
