@@ -31,6 +31,7 @@ from tests.telegrams import Talk, fresh, running, until
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 KO, EN = phrases("ko"), phrases("en")
+TWO = ("/help@oneulmwo_bot", "/start@oneulmwo_bot")
 
 
 @pytest.fixture(autouse=True)
@@ -287,6 +288,33 @@ async def test_a_429_of_the_last_edit_does_not_lose_its_text(bot: Stage, api: Bo
     api.flood(1, chat=talk.chat, method="editMessageText")
     await talk.presses(KO.say("button.consent_no"))
     await until(lambda: talk.last["text"] != before)
+
+
+async def test_two_hundred_chats_at_once_lose_double_and_swap_nothing(
+    bot: Stage, api: BotApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While calls are refused and connections cut; every answer in a group names the question that it answers."""
+    monkeypatch.setattr(flow, "MESSAGES_A_SECOND", 10_000)
+    talks = [in_group(api, api.world.person(f"사람{number}")) for number in range(200)]
+    asked: dict[int, list[int]] = {}
+    for number, talk in enumerate(talks):
+        if number % 10 == 0:
+            api.flood(1, chat=talk.chat, method="sendMessage")
+        if number % 20 == 0:
+            api.hang_up("before", "sendMessage")
+            api.hang_up("midway", "getUpdates")
+        said = [api.world.say(talk.person, talk.chat, text) for text in TWO[number % 4 > 0 :]]
+        asked[talk.chat.id] = [message["message_id"] for message in said]
+        if number % 15 == 0:
+            api.world.repeat(api.world.history[-1])
+    await until(lambda: all(len(talk.shown) >= 1 for talk in talks), 60.0)
+    await until(lambda: not api.world.pending, 60.0)
+    for talk in talks:
+        await until_sent(bot, str(talk.chat.id))
+    for talk in talks:
+        answers = [message["reply_to_message"]["message_id"] for message in talk.shown]
+        assert answers == sorted(set(answers)), "doubled, or swapped"
+        assert answers[-1] == asked[talk.chat.id][-1], "the newest question went unanswered"
 
 
 async def test_a_dead_server_is_waited_for(bot: Stage, api: BotApi, talk: Talk) -> None:
