@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from data.item import Domain
 from engine.intent import FEEDBACK
@@ -33,6 +34,7 @@ from handlers import (
 )  # fmt: skip
 from handlers.room import Room
 from handlers.turn import Reply, Turn, number
+from storage import exposures
 
 Replies = AsyncIterator[Reply]
 
@@ -113,7 +115,7 @@ async def _on_exposure(turn: Turn, room: Room, kind: str, rest: str) -> Replies 
     key, _, argument = rest.partition(":")
     exposure = await memory.exposure(room, key)
     if exposure is None:
-        return None
+        return await _on_anothers(turn, room, verb, key, argument) if verb else None
     if kind == "more":
         return recommend.more(turn, room, exposure)
     if kind == "ask":
@@ -131,3 +133,22 @@ async def _on_exposure(turn: Turn, room: Room, kind: str, rest: str) -> Replies 
             return item.similar(turn, room, target)
         case _:
             return feedback.give(turn, room, verb, [(target, position)], exposure)
+
+
+async def _on_anothers(turn: Turn, room: Room, verb: str, key: str, argument: str) -> Replies | None:
+    """Feedback on what somebody else was shown in this group: an opinion of whoever presses, told to them alone.
+
+    It names no exposure: what was shown was chosen for another.
+    """
+    shown, position = await room.read(exposures.get, key), number(argument)
+    here = turn.chat.platform, turn.chat.id
+    if turn.chat.kind == "private" or shown is None or (shown.platform, shown.chat_id) != here:
+        return None
+    if position is None or not 1 <= position <= len(shown.item_ids):
+        return None
+    return _alone(feedback.give(turn, room, verb, [(shown.item_ids[position - 1], None)], None))
+
+
+async def _alone(replies: Replies) -> Replies:
+    async for reply in replies:
+        yield replace(reply, private=True)

@@ -196,7 +196,7 @@ async def test_only_what_will_be_understood_is_begun_with(payload: Payload, begu
     assert router.expected(turn) == begun
 
 
-def test_operators_commands_are_told_apart_from_no_others() -> None:
+async def test_operators_commands_are_told_apart_from_no_others() -> None:
     """In a group unknown commands are left alone: an answer to one of these would tell that it exists."""
     assert [name for name in ("admin", "block", "answer", "nonsense") if router.knows(name)] == []
     assert all(map(router.knows, ("together", "book", "nearby", "help", "start")))

@@ -217,6 +217,29 @@ async def test_a_press_in_a_group_that_nothing_answers_is_told_to_its_finger_onl
     assert len(group.shown) == 1
 
 
+async def test_a_members_opinion_of_what_another_was_shown_counts_as_their_own(
+    bot: Stage, api: BotApi, minji: Person
+) -> None:
+    """It was refused as an old button, though it stood there for all to press."""
+    group = in_group(api, minji)
+    await group.says("@oneulmwo_bot 웃긴 영화")
+    jiho = api.world.person("지호")
+    query = api.world.press(jiho, group.last, "2 👍")
+    await until(lambda: any(each["callback_query_id"] == query for each in group.answers))
+    told = next(each["text"] for each in group.answers if each["callback_query_id"] == query)
+    assert told not in KO.variants("chat.stale")
+    assert len(group.shown) == 1
+    query = api.world.press(jiho, group.last, KO.say("button.more"))
+    await until(lambda: any(each["callback_query_id"] == query for each in group.answers))
+    assert group.answers[-1]["text"] in KO.variants("chat.stale")
+    async with bot.app.database.reading() as connection:
+        events = select(schema.taste_events.c.kind, schema.taste_events.c.exposure_id).join(
+            schema.users, schema.users.c.id == schema.taste_events.c.user_id
+        )
+        found = await connection.execute(events.where(schema.users.c.platform_id == str(jiho.id)))
+        assert [tuple(row) for row in found] == [("like", None)]
+
+
 @pytest.mark.parametrize("data", ["", "more:0123", "x" * 64, "AAAAAAAA#AAAAAAAAAAAAAAAA", "survey:food:쿠앙"])
 async def test_a_forged_press_gets_a_kind_word(bot: Stage, api: BotApi, talk: Talk, data: str) -> None:
     await talk.says("/help")
