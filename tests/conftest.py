@@ -14,6 +14,8 @@ import pytest_asyncio
 
 from bot.app import opened
 from bot.settings import Settings
+from bot.tasks import Tasks
+from bot.telegram import adapter, flow, service
 from data.item import Item
 from data.sources import catalog
 from engine import korean
@@ -24,8 +26,10 @@ from engine.korean import Korean
 from engine.recommender import Recommender
 from engine.understanding import Understanding
 from storage.database import Database
+from tests.botapi import BotApi, serving
 from tests.house import FOREVER, House
 from tests.talk import Someone, Stage
+from tests.telegrams import fresh, running
 
 
 def url_of(path: Path) -> str:
@@ -165,3 +169,27 @@ def recommender(
 def understand(recommender: Recommender) -> Callable[..., Awaitable[Understanding]]:
     """Reads one text in 2026, in the light of a last request where one is given."""
     return functools.partial(recommender.understand, this_year=2026)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pace that Telegram bears has tests of its own; in others nobody waits for it, nor long for what is away."""
+    for name in ("CHAT_SECONDS", "EDIT_SECONDS", "GROUP_EDIT_SECONDS", "GROUP_SECONDS"):
+        monkeypatch.setattr(flow, name, 0.0)
+    monkeypatch.setattr(adapter, "AWAY_FIRST", 0.01)
+    monkeypatch.setattr(service, "Tasks", functools.partial(Tasks, 0.01))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def api() -> AsyncIterator[BotApi]:
+    """A Bot API server, with people and updates that no other test of this process has."""
+    async with serving() as server:
+        fresh(server.world)
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def bot(stage: Stage, api: BotApi, hurried: None) -> AsyncIterator[Stage]:
+    """The bot, served in Telegram."""
+    async with running(stage.app, api):
+        yield stage

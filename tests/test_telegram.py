@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiohttp import ClientSession
 from pydantic import AnyHttpUrl, SecretStr
 from sqlalchemy import select
@@ -17,43 +14,20 @@ from sqlalchemy import select
 from bot import presence
 from bot.command import CommandError, hush
 from bot.delivery import Delivery
-from bot.tasks import Tasks
-from bot.telegram import adapter, flow, service
+from bot.telegram import adapter, flow
 from bot.telegram.service import serve
 from data.phrases import phrases
 from handlers.turn import Text, Turn
 from storage import schema
-from tests.botapi import TOKEN, BotApi, serving
+from tests.botapi import TOKEN, BotApi
 from tests.botworld import Chat, Person
 from tests.talk import Stage
-from tests.telegrams import Talk, fresh, running, until
+from tests.telegrams import Talk, running, until
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("hurried")]
 
 KO, EN = phrases("ko"), phrases("en")
 TWO = ("/help@oneulmwo_bot", "/start@oneulmwo_bot")
-
-
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pace has tests of its own (tests/test_telegram_flow.py); here nobody waits for it."""
-    for name in ("CHAT_SECONDS", "EDIT_SECONDS", "GROUP_EDIT_SECONDS", "GROUP_SECONDS"):
-        monkeypatch.setattr(flow, name, 0.0)
-    monkeypatch.setattr(adapter, "AWAY_FIRST", 0.01)
-    monkeypatch.setattr(service, "Tasks", functools.partial(Tasks, 0.01))
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def api() -> AsyncIterator[BotApi]:
-    async with serving() as server:
-        fresh(server.world)
-        yield server
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def bot(stage: Stage, api: BotApi) -> AsyncIterator[Stage]:
-    async with running(stage.app, api):
-        yield stage
 
 
 @pytest.fixture

@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
-from bot.telegram import adapter, flow
 from data.phrases import phrases
-from tests.botapi import BotApi, serving
+from tests.botapi import BotApi
 from tests.botworld import Json, Person
 from tests.talk import Stage
-from tests.telegrams import Talk, fresh, running, until
+from tests.telegrams import Talk, running, until
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("hurried")]
 
 KO = phrases("ko")
-
-
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("CHAT_SECONDS", "EDIT_SECONDS", "GROUP_EDIT_SECONDS", "GROUP_SECONDS"):
-        monkeypatch.setattr(flow, name, 0.0)
-    monkeypatch.setattr(adapter, "AWAY_FIRST", 0.01)
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def api() -> AsyncIterator[BotApi]:
-    async with serving() as server:
-        fresh(server.world)
-        yield server
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def bot(stage: Stage, api: BotApi) -> AsyncIterator[Stage]:
-    async with running(stage.app, api):
-        yield stage
 
 
 @pytest.fixture
