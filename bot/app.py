@@ -89,6 +89,7 @@ class App:
             expect=expect,
             is_urgent=router.is_urgent,
             apology=lambda room: Reply(text=room.words.say("chat.error")),
+            withdrawal=lambda room: Reply(text=room.words.say("chat.withdrawn")),
             gate=self.gate(platform.name),
             shared=platform.name not in LOCAL,
         )
