@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -14,6 +13,7 @@ from engine.embedder import Embedder
 from engine.group import Strategy, common, gather_for, rank_for, together
 from engine.index import Index
 from engine.korean import Korean
+from engine.loosening import loosening
 from engine.questions import questions
 from engine.ranking import Ranked, choose, rank
 from engine.recommendation import Clock, GroupRecommendation, Pick, Recommendation, Trace
@@ -30,10 +30,6 @@ CATALOG_SHOWN: Final = 1_000
 """How many items a grid to choose from may hold."""
 FEW: Final = 3
 """How many of what was recommended a description may mean, at least."""
-LOOSENED: Final = (
-    "genres", "cuisine", "country", "creators", "people", "years", "length", "kcal", "spicy", "price",
-    "exclude",
-)  # fmt: skip
 
 
 class Recommender:
@@ -89,7 +85,7 @@ class Recommender:
         clock.stop("write")
         left = _left(ranked, chosen)
         followups = questions(left, request, language)
-        loosen, jointly = ((), False) if chosen else await self._loosen(index, request, taste)
+        loosen, jointly = ((), False) if chosen else await loosening(index, self.embedder, request, taste)
         clock.stop("suggest")
         trace = _trace(index, method, seed, candidates, ranked, chosen, clock)
         blocked = await self._blocked(index, request, candidates, language)
@@ -147,7 +143,9 @@ class Recommender:
         clock.stop("rank")
         left = _left(ranked, taken)
         followups = tuple(questions(left, request, language)) if domain else ()
-        loosen, jointly = await self._loosen(index, request, limits) if domain and not found else ((), False)
+        loosen, jointly = (
+            await loosening(index, self.embedder, request, limits) if domain and not found else ((), False)
+        )
         blocked = await self._blocked(index, request, candidates, language) if domain else ()
         clock.stop("suggest")
         return GroupRecommendation(
@@ -293,30 +291,6 @@ class Recommender:
                 )
             )
         return tuple(picks)
-
-    async def _loosen(self, index: Version, request: Request, taste: Taste) -> tuple[tuple[str, ...], bool]:
-        """Rules any one of which would have to go, or else a least set that has to go together, and whether it
-        is such a set; limits of the person are never among them."""
-
-        async def found(looser: Request) -> bool:
-            return bool(await gather(index, self.embedder, looser, taste, 2))
-
-        said = [name for name in LOOSENED if request.without(name) != request]
-        if helps := [name for name in said if await found(request.without(name))]:
-            return tuple(helps), False
-        dropped: list[str] = []
-        looser = request
-        for name in said:
-            dropped, looser = [*dropped, name], looser.without(name)
-            if len(dropped) > 1 and await found(looser):
-                break
-        else:
-            return (), False
-        for name in dropped[:-1]:  # of those that went first, some may stay
-            fewer = [each for each in dropped if each != name]
-            if await found(functools.reduce(Request.without, fewer, request)):
-                dropped = fewer
-        return tuple(dropped), True
 
 
 def _trace(

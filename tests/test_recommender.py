@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from data.item import Domain, Item
+from engine.loosening import LOOSENED
 from engine.quantities import Range
 from engine.ranking import EXPLORE
-from engine.recommender import LOOSENED, POLICY, Recommender
+from engine.recommender import POLICY, Recommender
 from engine.request import Exclude, Request
 from engine.taste import Taste
 
