@@ -176,7 +176,7 @@ class LLM:
     ) -> dict[str, Any]:
         """An object that the server was asked to make by a JSON schema; it may break it all the same."""
         self._needs("json")
-        made = {"name": "answer", "schema": schema, "strict": True}
+        made = {"name": "answer", "schema": schema}
         body = _body(messages, adapter, max_tokens, 0.0) | {
             "response_format": {"type": "json_schema", "json_schema": made}
         }

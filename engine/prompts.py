@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from data.item import Domain, Item
 from data.phrases import Language, Phrases
@@ -38,8 +38,8 @@ SAYS: Final = 6
 """Sentences of a person's own answers, the latest."""
 SUMMARY_CHARS: Final = (110, 50, 0)
 """What of each candidate's summary is told, and where that is too long altogether."""
-LABEL_CHARS: Final = 20
-"""The longest question that a button is asked to have."""
+LABEL_CHARS: Final[Mapping[Language, int]] = {"ko": 20, "en": 32}
+"""The longest question that a button may have."""
 PARTS: Final[Mapping[Size, tuple[str, ...]]] = {
     "short": ("reason", "benefit"), "full": ("reason", "benefit", "fit", "question"),
 }  # fmt: skip
@@ -178,6 +178,12 @@ def extract(text: str, last: Request | None, language: Language) -> list[dict[st
     return _messages(_system("extract", language), (), (), parts, "extract", language, LIMIT, tokens)
 
 
+def value_name(domain: Domain, field: str, value: str, language: Language) -> str:
+    """What a value of a request's field is called in a prompt."""
+    own = _words(language).variants(f"ground.{field}.{value}")
+    return own[0] if own else labels(language).of(f"genres.{domain}" if field == "genres" else field, value)
+
+
 def review_target(parts: Mapping[str, object], language: Language, size: Size = "short") -> str:
     """A reply as it is to be written, from its parts by name ("reason", "benefit", "fit", "question")."""
     words = _words(language)
@@ -205,14 +211,16 @@ def _words(language: Language) -> Phrases:
 def _system(name: str, language: Language, size: Size = "short") -> str:
     """A system part, which no request, person or candidate has a word in."""
     words = _words(language)
-    tags = {tag: words.say(f"tag.{tag}") for tag in ("request", "item", "candidates", "label")}
+    tags: dict[str, Any] = {
+        tag: words.say(f"tag.{tag}") for tag in ("request", "item", "candidates", "label")
+    }
     lines = "\n".join(
         f"{words.variants(f'label.{part}')[0]}: {words.say(f'lines.{part}')}" for part in PARTS[size]
     )
     fields = "\n".join(_fields(language)) if name == "extract" else ""
     rules = words.say("system.quoted", **tags)
     return words.say(
-        f"system.{name}", quoted=rules, lines=lines, fields=fields, most=LABEL_CHARS, **tags
+        f"system.{name}", quoted=rules, lines=lines, fields=fields, most=LABEL_CHARS[language], **tags
     ).strip()
 
 

@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 from data.item import GENRES, Domain, Item
 from data.phrases import Language
 from engine import prompts
-from engine.grounds import Ground
+from engine.candidates import Candidate
+from engine.grounds import Ground, Grounds
 from engine.prompts import LIMIT, Line, discreet, quoted, tokens
+from engine.ranking import Ranked
 from engine.request import Exclude, Request
 from engine.taste import Taste, survey, taste_of
 from engine.vocabulary import LISTS, ONES
@@ -244,9 +247,6 @@ def test_tokens_are_never_counted_too_few(catalog_items: tuple[Item, ...]) -> No
 @both
 def test_grounds_are_told_in_words(catalog_items: tuple[Item, ...], language: Language) -> None:
     """Keeps away keys such as "soupy.yes" in what a model reads, and writes then."""
-    from engine.grounds import Grounds
-    from engine.ranking import Ranked
-
     request = Request(
         text="x 2000", domain=Domain.BOOK, genres=GENRES[Domain.BOOK][:3], effects=("comfort",), moods=("sad",), body=("cold",),
         situations=("rainy",), immersion="deep", creators=("한강",), like=("book:a",), unknown="모름", price=1, splurge=True, soupy=True,
