@@ -8,10 +8,15 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from data.item import Domain
+from data.item import Domain, Item
+from engine.grounds import Ground
 from engine.group import Strategy
 from engine.questions import Question
 from engine.request import Request
+
+
+Basis = tuple[Item, tuple[Ground, ...]]
+"""What words for a pick are made of: its item, and what of the request it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,8 @@ class Pick:
     url: str | None = None
     grounds: tuple[str, ...] = ()
     cover: str | None = None
+    check: str = ""
+    """A question of the model's by which the person may tell whether it fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,12 @@ class Trace:
     adapter: str | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    ranker: str = "embedded"
+    """What ordered the candidates: the model's name, or this."""
+    writers: tuple[str, ...] = ()
+    """Who wrote each pick's words, "model" or "embedded"; none where no model was asked."""
+    refused: dict[str, int] = field(default_factory=dict)
+    """Sentences of the model's that were not shown, by what was wrong with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +76,11 @@ class Recommendation:
     """Whether no one of those rules is enough: all of them have to go, one after the other."""
     blocked: tuple[str, ...] = ()
     """Titles that the request named though they break its rules or the person's limits."""
+    basis: tuple[Basis, ...] = field(default=(), repr=False)
+    """For each pick; it is not stored."""
 
     def to_dict(self) -> dict[str, Any]:
-        whole: dict[str, Any] = _RECOMMENDATION.dump_python(self, mode="json")
+        whole: dict[str, Any] = _RECOMMENDATION.dump_python(self, mode="json", exclude={"basis"})
         return whole | {"request": self.request.to_dict()}
 
 
@@ -85,7 +100,7 @@ class GroupRecommendation(Recommendation):
     """Whether "average_without_misery" found nothing that all can bear, and gave what hurts least."""
 
     def to_dict(self) -> dict[str, Any]:
-        whole: dict[str, Any] = _GROUP_RECOMMENDATION.dump_python(self, mode="json")
+        whole: dict[str, Any] = _GROUP_RECOMMENDATION.dump_python(self, mode="json", exclude={"basis"})
         return whole | {"request": self.request.to_dict()}
 
 

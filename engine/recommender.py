@@ -10,24 +10,30 @@ from data.item import Domain, Item
 from data.phrases import Language
 from engine.candidates import Candidate, Method, among, fuse, gather, rules
 from engine.embedder import Embedder
+from engine.grounding import Grounding
 from engine.group import Strategy, common, gather_for, rank_for, together
 from engine.index import Index
 from engine.korean import Korean
+from engine.llm import LLM
 from engine.loosening import loosening
+from engine.prompts import Line, persona
 from engine.questions import questions
 from engine.ranking import Ranked, choose, rank
-from engine.recommendation import Clock, GroupRecommendation, Pick, Recommendation, Trace
+from engine.recommendation import Basis, Clock, GroupRecommendation, Pick, Recommendation, Trace
 from engine.request import Request
 from engine.said import Said
 from engine.taste import Taste
 from engine.understanding import Understander, Understanding
 from engine.version import Version, quoted
+from engine.wording import Wording
 from engine.writing import Writer
 
 POLICY: Final = "embedded-2"
 """Names the way of choosing in stored exposures; changes whenever choosing changes."""
 CATALOG_SHOWN: Final = 1_000
 """How many items a grid to choose from may hold."""
+LIKED_TOLD: Final = 12
+"""How many liked items a model is told of, at most."""
 FEW: Final = 3
 """How many of what was recommended a description may mean, at least."""
 
@@ -35,8 +41,10 @@ FEW: Final = 3
 class Recommender:
     """The engine's front: one of it serves every chat."""
 
-    def __init__(self, index: Index, embedder: Embedder, korean: Korean) -> None:
-        self.index, self.embedder, self.korean = index, embedder, korean
+    def __init__(
+        self, index: Index, embedder: Embedder, korean: Korean, llm: LLM | None = None
+    ) -> None:
+        self.index, self.embedder, self.korean, self.llm = index, embedder, korean, llm
         self._told = Said()
         self._understander = Understander(korean, embedder)
 
@@ -51,6 +59,19 @@ class Recommender:
     def expect(self, text: str) -> None:
         """Begin with a text that is about to be understood."""
         self._understander.expect(text)
+
+    @property
+    def writes(self) -> bool:
+        """Whether a model may be asked for words now."""
+        return self.llm is not None and self.llm.available
+
+    async def wording(
+        self, found: Recommendation, taste: Taste, talk: Sequence[Line], language: Language
+    ) -> Wording:
+        """What `recommend` found, to be put in the model's words; only where it `writes`."""
+        assert self.llm is not None
+        told = await self._persona(self.index.now(), taste, language)
+        return Wording(found, told, talk, language, self.llm, Grounding(self.index.names, self.korean))
 
     async def recommend(
         self,
@@ -81,7 +102,7 @@ class Recommender:
         ranked = rank(candidates, request, taste, known, seed, like)
         chosen = choose(ranked, request.count, seed, explore=live)
         clock.stop("rank")
-        picks = await self._write(index, chosen, request, taste, seed, writer)
+        picks, basis = await self._write(index, chosen, request, taste, seed, writer)
         clock.stop("write")
         left = _left(ranked, chosen)
         followups = questions(left, request, language)
@@ -89,7 +110,7 @@ class Recommender:
         clock.stop("suggest")
         trace = _trace(index, method, seed, candidates, ranked, chosen, clock)
         blocked = await self._blocked(index, request, candidates, language)
-        return Recommendation(request, picks, tuple(followups), trace, loosen, jointly, blocked)
+        return Recommendation(request, picks, tuple(followups), trace, loosen, jointly, blocked, basis)
 
     async def recommend_group(
         self,
@@ -132,7 +153,7 @@ class Recommender:
             ordered, gave_in = rank_for(pools, single, tastes, known, strategy, seed, like)
             chosen = choose(ordered, single.count, seed)
             shared = common(tastes, ordered[0].item.domain) if ordered and aloud else Taste()
-            picks = await self._write(index, chosen, single, shared, seed, writer)
+            picks, _ = await self._write(index, chosen, single, shared, seed, writer)
             found += zip(picks, chosen, strict=True)
             ranked += ordered
             resigned |= gave_in
@@ -232,6 +253,7 @@ class Recommender:
         clock: Clock,
     ) -> Recommendation:
         picks: list[Pick] = []
+        basis: list[Basis] = []
         candidates: list[Candidate] = []
         ranked: list[Ranked] = []
         chosen: list[Ranked] = []
@@ -242,16 +264,19 @@ class Recommender:
             found = await gather(index, self.embedder, single, taste, method)
             ordered = rank(found, single, taste, await index.get(taste.judged), seed)
             best = choose(ordered, of_each, seed)
-            picks += await self._write(index, best, request, taste, seed, writer)
+            written, told = await self._write(index, best, request, taste, seed, writer)
+            picks += written
+            basis += told
             candidates += found
             ranked += ordered
             chosen += best
         clock.stop("gather")
-        keep = list(zip(picks, chosen, strict=True))
+        keep = list(zip(picks, chosen, basis, strict=True))
         if not request.among:
             keep = sorted(keep, key=lambda pair: -pair[0].score)[: request.count]
         trace = _trace(index, method, seed, candidates, ranked, [pair[1] for pair in keep], clock)
-        return Recommendation(request, tuple(pair[0] for pair in keep), (), trace)
+        picked, _, told = zip(*keep, strict=True) if keep else ((), (), ())
+        return Recommendation(request, picked, (), trace, basis=told)
 
     async def _blocked(
         self, index: Version, request: Request, candidates: Sequence[Candidate], language: Language
@@ -269,12 +294,13 @@ class Recommender:
         taste: Taste,
         seed: int,
         writer: Writer,
-    ) -> tuple[Pick, ...]:
+    ) -> tuple[tuple[Pick, ...], tuple[Basis, ...]]:
         named = await index.items((*request.like, *taste.liked[-3:]))
-        picks = []
+        picks, basis = [], []
         for ranked in chosen:
             item = ranked.item
             grounds = writer.grounds(ranked, request, taste, named)
+            basis.append((item, tuple(grounds)))
             picks.append(
                 Pick(
                     id=item.id,
@@ -290,7 +316,12 @@ class Recommender:
                     grounds=tuple(f"{ground.key}|{ground.name}" for ground in grounds),
                 )
             )
-        return tuple(picks)
+        return tuple(picks), tuple(basis)
+
+    async def _persona(self, index: Version, taste: Taste, language: Language) -> list[str]:
+        """What a prompt may tell of a person."""
+        known = await index.items(ids := taste.liked[-LIKED_TOLD:])
+        return persona(taste, [known[each] for each in ids if each in known], language)
 
 
 def _trace(
