@@ -25,6 +25,7 @@ from engine.embedder import Embedder, embedder
 from engine.errors import EngineError
 from engine.index import Index
 from engine.korean import Korean
+from engine.llm import LLM
 from engine.places import Places
 from engine.recommender import Recommender
 from handlers import router
@@ -54,7 +55,7 @@ logger = logging.getLogger(__name__)
 class App:
     """The parts of a running program.
 
-    `opening` ends when the index can be searched; `rebuilt` tells that it had been broken.
+    `llm` asks the worker, where one is set; `opening` ends when the index can be searched; `rebuilt` tells that it had been broken.
     """
 
     settings: Settings
@@ -64,6 +65,7 @@ class App:
     engine: Recommender
     places: Places = field(default_factory=Places)
     whereabouts: Whereabouts = field(default_factory=Whereabouts)
+    llm: LLM | None = None
     opening: asyncio.Task[None] | None = None
     rebuilt: bool = False
     rules: Rules = field(init=False)
@@ -176,20 +178,30 @@ def _places(settings: Settings) -> Places:
     return Places(key.strip(), str(settings.kakao_url), str(settings.overpass_url or ""))
 
 
+def _llm(settings: Settings) -> LLM | None:
+    if settings.llm_url is None:
+        return None
+    key = settings.llm_key.get_secret_value().strip() if settings.llm_key is not None else ""
+    return LLM(str(settings.llm_url), key, settings.llm_model, prompt=settings.llm_prompt)
+
+
 @asynccontextmanager
 async def parts(settings: Settings) -> AsyncIterator[App]:
-    """The program with its database migrated, and whatever index there is left alone.
+    """The program with its database migrated, whatever index there is left alone, and no worker asked yet.
 
     Raises:
         StorageError, EngineError: what stands in the way, in one sentence.
     """
+    llm = _llm(settings)
     database, places = await Database.open(settings.database), _places(settings)
     try:
         made = embedder(settings.embedder)
         index = Index(settings.index, made.dimensions)
         await jobs.load_catalog(database)
-        yield App(settings, database, index, made, Recommender(index, made, Korean()), places)
+        yield App(settings, database, index, made, Recommender(index, made, Korean()), places, llm=llm)
     finally:
+        if llm is not None:
+            await llm.close()
         await places.close()
         await database.close()
 
@@ -207,6 +219,8 @@ async def opened(
         StorageError, EngineError: what stands in the way, in one sentence.
     """
     async with parts(settings) as app:
+        if app.llm is not None:
+            app.llm.start()
         async with app.database.writing() as connection:
             before = stats.midnight(time.time() - MAIL_KEPT_SECONDS, settings.timezone)
             await stats.keep_days(connection, before, settings.timezone)

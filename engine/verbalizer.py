@@ -28,6 +28,9 @@ reason that no model is told."""
 MISSED: Final = 0.5
 """What a letter that did not come back is worth of the least likely one that did."""
 
+FAR: Final = 30.0
+"""How much less likely than the likeliest letter, in log-probability, any is taken to be at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -63,7 +66,7 @@ def scores(logprobs: Mapping[str, float], ids: Sequence[str]) -> dict[str, float
     if not came:
         return {}
     most = max(came.values())
-    weights = {letter: math.exp(logprob - most) for letter, logprob in came.items()}
+    weights = {letter: math.exp(max(logprob - most, -FAR)) for letter, logprob in came.items()}
     whole = sum(weights.values())
     missed = MISSED * min(weights.values()) / whole
     return {

@@ -258,10 +258,8 @@ def test_grounds_are_told_in_words(catalog_items: tuple[Item, ...], language: La
         for value in getattr(request, field)
     )
     for item in catalog_items[::40]:
-        ranked = Ranked(
-            None, 1.0, 1.0, (*kept, ("immersion", "deep"), ("soupy", "True"), ("splurge", "True"))
-        )  # type: ignore[arg-type]
-        object.__setattr__(ranked, "candidate", type("C", (), {"item": item})())
+        more = (("immersion", "deep"), ("soupy", "True"), ("splurge", "True"))
+        ranked = Ranked(Candidate(item, np.zeros(1, dtype=np.float32)), 1.0, 1.0, (*kept, *more))
         found = Grounds(language).of(ranked, request, Taste(), {})
         user = prompts.reply(request, [], [], item, found, language)[1]["content"]
         last = user.split("\n")[-3]
