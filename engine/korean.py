@@ -63,6 +63,13 @@ class Korean:
             Morpheme(token.form, token.tag, token.start, token.end) for token in kiwi.tokenize(mended)
         ]
 
+    def cut(self, text: str) -> list[Morpheme]:
+        """The morphemes of a text as it stands, nothing mended. Wants `ready` awaited before."""
+        if not is_korean(text):
+            return []
+        assert self._kiwi is not None, "Korean.ready was not awaited"
+        return [Morpheme(t.form, t.tag, t.start, t.end) for t in self._kiwi.tokenize(text)]
+
 
 def _load() -> Kiwi:
     # Without the dictionary of encyclopedia titles, which doubles the time and knows nothing that we ask for.
