@@ -32,7 +32,8 @@ class Backing:
         )  # fmt: skip
         self.text = plain(" \n ".join(texts))
         self._words = f" {' '.join(_NO_WORD.sub(' ', self.text).split())} "
-        self._squeezed = tuple(squeeze(plain(name))[0] for name in self._names)
+        self._squeezed = frozenset(squeeze(plain(name))[0] for name in self._names)
+        self._tails = tuple({tail for name in self._names for tail in _tails(plain(name))})
 
     def has(self, words: str) -> bool:
         """Whether the item or the request has these words, beginning where one of its own begins; blanks and case
@@ -43,7 +44,7 @@ class Backing:
         if f" {wanted}" in self._words:
             return True
         tight = wanted.replace(" ", "")
-        return len(tight) > 1 and any(tight in name for name in self._squeezed)
+        return len(tight) > 1 and any(tail.startswith(tight) for tail in self._tails)
 
     def has_word(self, word: str) -> bool:
         """Whether the word stands there whole, as English ones do."""
@@ -69,6 +70,12 @@ class Backing:
     @cached_property
     def numbers(self) -> frozenset[float]:
         return frozenset(figure.value for figure in self.figures)
+
+
+def _tails(name: str) -> Iterator[str]:
+    """A name from each of its words on, without blanks."""
+    words = _NO_WORD.sub(" ", name).split()
+    yield from ("".join(words[at:]) for at in range(len(words)))
 
 
 def plain(text: str) -> str:

@@ -28,13 +28,13 @@ _SCALES: Final = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "bill
 _UNITS: Final = {
     "decade": r"년대|0'?s\b|'?s\b(?<=\ds)",
     "century": r"세기|(?:st|nd|rd|th)[- ]century",
-    "year": r"년(?!대|간|치|째|생)(?=(?:[에의도산판작]|이?[면라니]|부터|까지|[,. ]|$))|년도",
+    "year": r"년(?!대)",
     "month": r"월(?!요)",
     "day": r"일(?=[에의은이도부까자 ,.]|$)",
     "hour": r"시간|-?hours?\b",
     "minute": r"분(?=[이만은을도의에간짜정 이쯤동내,.]|$)|-?min(?:ute)?s?\b",
     "page": r"여? ?쪽|여? ?페이지|-?pages?\b",
-    "kcal": r"k?cal\b|킬로칼로리|칼로리|k?calories\b",
+    "kcal": r"k?cal(?![a-z])|킬로칼로리|칼로리|k?calories\b",
     "percent": r"%|퍼센트|프로(?=[가의]|$)|percent\b",
     "age": r"[살세](?=[부이가은의에도짜기]|$| )|-?years?[- ]old",
     "points": r"점(?=[을이의대,.]|$)|stars?\b|points?\b",
@@ -65,6 +65,10 @@ _AFTER_SINO: Final = re.compile(
     r"관객|개국|개 언어|개|권|편|도씨|배|가지|번|세(?=[기의 ])|종|킬로|그램|시간)"
 )
 """What shows that syllables that are also other words (만, 이, 천) count something."""
+_AFTER_DIGIT: Final = re.compile(
+    r"\s?(?:관왕|위(?=[를에])|년(?=[간이을 ])|개월|주(?=[간일])|부작|단계|세기|월(?=[의에 ])|등(?=[을에])|퍼센트|칼로리|개국)|분(?=[이만은을간 ])|시간"
+)
+"""The same for a syllable alone, which is another word more often still (이 분, 일부)."""
 _COUNTED: Final = re.compile(
     r"\s?(?:시간|분|살|명|사람|가지|개|번|편|권|장|마리|곳|군데|쪽|잔|그릇|달|주|배|채|대|송이|조각|단계|줄|문장|마디|모금|숟갈|숟가락|젓가락|입|걸음|"
     r"뼘|점|식구|자매|남매|형제|친구|형사|아이|남자|여자|주인공|인물|세대|계절|나라|도시|층|팀|편의|겹|벌|끼|공기|접시|봉지|방울|켤레|짝|손|눈|해|날|밤|갈래|박자)"
@@ -89,7 +93,7 @@ def figures(text: str) -> Iterator[tuple[Figure, int, int]]:
             scale = (match["scale"] or "").strip()
             value *= _SCALES.get(scale.lower()) or _sino(scale) or 1
         elif match["sino"]:
-            if not _AFTER_SINO.match(text, end):
+            if not (_AFTER_SINO if match["sino"] not in _DIGITS else _AFTER_DIGIT).match(text, end):
                 continue
             value = float(_sino(match["sino"]))
         elif match["native"]:
@@ -100,11 +104,10 @@ def figures(text: str) -> Iterator[tuple[Figure, int, int]]:
             words = match["english"].rstrip(" -")
             value, end = float(_english(words.lower())), match.start() + len(words)
         unit = _UNIT.match(text, end)
-        yield (
-            Figure(value, (unit.lastgroup or "") if unit else ""),
-            match.start(),
-            unit.end() if unit else end,
-        )
+        counted = (unit.lastgroup or "") if unit else ""
+        if counted == "year" and not 1000 <= value <= 2100:
+            counted = ""  # so many years, not the year
+        yield Figure(value, counted), match.start(), unit.end() if unit else end
 
 
 def _sino(word: str) -> int:

@@ -103,6 +103,8 @@ def _backed(figure: Figure, before: str, after: str, said: str, backing: Backing
                 return True
         case "age" if item.age is not None and value == item.age:
             return True
+        case "year" if Figure(value, "") in backing.figures:
+            return True
         case "":
             if item.year is not None and value == item.year:
                 return True

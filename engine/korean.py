@@ -23,6 +23,8 @@ class Morpheme:
     tag: str
     start: int
     end: int
+    known: bool = True
+    """False for a word that its dictionary does not have, as far as that was asked for (`cut`)."""
 
 
 class Korean:
@@ -68,7 +70,7 @@ class Korean:
         if not is_korean(text):
             return []
         assert self._kiwi is not None, "Korean.ready was not awaited"
-        return [Morpheme(t.form, t.tag, t.start, t.end) for t in self._kiwi.tokenize(text)]
+        return [Morpheme(t.form, t.tag, t.start, t.end, not t.oov) for t in self._kiwi.tokenize(text)]
 
 
 def _load() -> Kiwi:

@@ -44,6 +44,7 @@ _COMPARED: Final = re.compile(
     r"(?:처럼|보다|만큼|못지\s?않|같은|다음으로|에\s?버금|에 이어|[이]?나\s|[와과]\s?(?:같은|함께|나란히|비슷|닮|달리|는|마찬가지|이어|또|더불어|짝|비교|비견)|[을를]\s?(?:떠올|닮|연상|잇는|뛰어넘|능가|이은)|의\s.{0,12}(?:떠올|생각|닮|그리|느껴|잇)|"
     r"(?:부터|까지)\s.{0,6}(?:이어|단숨|쭉|정주행)|(?:으?로)\s?(?:이어지|넘어가|가는)|[와과]는\s|이?랑\s)"
 )
+_RECALLS: Final = re.compile(r"떠올|생각나|생각이 나|닮|비슷|연상|전작|원작|작가|감독|속편|시리즈|이전|다음|reminds|similar|like")
 _ALL_CUES: Final = (_MAKER, _SEEN, _COMPARED)
 _WORK_BEFORE: Final = re.compile(r"(?:영화|소설|드라마|작품|책|단편|시집|에세이|동화|애니메이션|만화|웹툰|시리즈|전작|후속작|film|movie|novel|book|series)\s*$", re.I)
 _FOREIGN_FRAME: Final = re.compile(
@@ -51,11 +52,10 @@ _FOREIGN_FRAME: Final = re.compile(
 )
 _SEEN_WORK: Final = re.compile(r"(\S+?)[을를]\s(?:\S+게\s)?(?:보셨|읽으셨|보신|읽으신)")
 _MADE_WORK: Final = re.compile(r"(\S+?)[을를]\s(?:쓴|만든|연출한|감독한|찍은|집필한)\s(?:작가|감독|제작진|사람|저자)")
-_LATIN: Final = re.compile(r"[A-Za-zÀ-ɏ][A-Za-zÀ-ɏ.'’&-]*")
 PLAIN_LATIN: Final = frozenset(
     "sf ost tv cg dvd ktx sns ott mbti bgm vs ok pc ai dna it rpg uhd hd b a k t x o kcal kg g ml cm km s ep".split()
 )
-_CAPITAL: Final = re.compile(r"(?<![\w'’])[A-ZÀ-Þ][\w'’-]*(?:\.(?=\s[A-Z]))?")
+_CAPITAL: Final = re.compile(r"(?<![A-Za-zÀ-ɏ0-9'’])[A-ZÀ-Þ][A-Za-zÀ-ɏ0-9'’-]*(?:\.(?=\s[A-Z]))?")
 _SURNAMES: Final = "김이박최정강조윤장임한오서신권황안송류유전홍고문양손배백허남심노하곽성차주우구민진나지엄채원천방공현함변염추도석선설마길연위표명기반왕금옥육인맹제모탁국여어은편용예경봉사부"
 _ENGLISH_FREE: Final = frozenset(
     "i i'm i'd i'll i've monday tuesday wednesday thursday friday saturday sunday january february march april may june july "
@@ -64,7 +64,7 @@ _ENGLISH_FREE: Final = frozenset(
 _SAME: Final = (("달걀", "계란", "노른자"), ("닭", "닭고기", "치킨"), ("소고기", "쇠고기", "한우"), ("돼지고기", "돼지"), ("고추", "청양고추", "홍고추"), ("대파", "쪽파", "파"), ("면", "국수", "쌀국수면"))
 _PASSING: Final = re.compile(r"\s?(?:처럼|같[은이]|빛|향|맛|색|을 뿌린 듯)")
 _ROLE_WORDS: Final = "|".join(sorted(read("grounding")["words"]["roles"], key=len, reverse=True))
-_ROLED: Final = re.compile(rf"(?<![가-힣])(?P<name>(?:[가-힣]{{1,6}}\s)?[가-힣]{{1,6}}?)(?P<blank>\s?)(?P<role>{_ROLE_WORDS})(?=(?:[은는이가의을를과와도께에로]|들|님|덕분|특유|표|답|이?[자며]|[ ,.]|$))")
+_ROLED: Final = re.compile(rf"(?<![가-힣])(?P<name>(?:[가-힣]{{1,6}}\s)?[가-힣]{{1,6}}?)\s(?P<role>{_ROLE_WORDS})(?=(?:[은는이가의을를과와도께에로]|들|님|덕분|특유|표|답|이?[자며]|[ ,.]|$))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def _quoted(text: str, backing: Backing, names: Names, morphemes: Sequence[Morph
             m.tag == "NNP" and match.start() <= m.start < match.end() and not _is_common(m.form) for m in morphemes
         )
         capital = any(word[0].isupper() for word in inner.split()) if inner.isascii() else False
-        cue = _WORK_BEFORE.search(before) or any(c.search(after[:24]) for c in _ALL_CUES)
+        cue = _WORK_BEFORE.search(before) or any(c.match(after) for c in _ALL_CUES) or _RECALLS.search(after)
         if proper or capital or cue or " " not in inner.strip() and len(key) > 5:
             return True
         if re.match(r"\s*(?:감독|작가|속편|시리즈|다음|이후|팬|원작)", after):
@@ -209,9 +209,10 @@ def _is_title(
     proper = any(m.tag == "NNP" and not _is_common(m.form) for m in within)
     if said.letters == 1:
         return False
-    if proper or (words not in _phrases() and " " in words.strip() and said.letters >= SURE):
+    several = len(re.findall(r"\w+", words)) > 1
+    if proper or (several and words not in _phrases() and said.letters >= SURE - 1):
         return True
-    plain_word = len(within) == 1 or said.letters <= 3 or words in _phrases()
+    plain_word = len(within) == 1 or words in _phrases() or (not within and said.letters <= 3)
     if not plain_word and said.letters >= SURE:
         return True
     return bool(made or seen or (_WORK_BEFORE.search(before) and not words.endswith(("이야기",)))) or bool(
@@ -271,7 +272,7 @@ def _framed_work(text: str, backing: Backing, morphemes: Sequence[Morpheme]) -> 
         one, other = words[-2].removesuffix("의"), words[-1]
         if not (
             backing.has(one) or backing.has(other) or _is_generic(other) or _is_generic(one) or len(one) < 2
-        ) and any(m.tag == "NNP" for m in morphemes if match.start() <= m.start < match.end()):
+        ) and any(m.tag == "NNP" for m in morphemes if match.end(1) - len(" ".join(words[-2:])) <= m.start < match.end(1)):
             return True
     return False
 
@@ -280,7 +281,7 @@ def _stranger(text: str, backing: Backing, morphemes: Sequence[Morpheme]) -> boo
     """Whether a proper noun of the analyser's is nobody and nowhere of the item's."""
     after_known = -1  # where a known name ended: 무라카미 is one, 무라카미 류 someone else
     for place, morpheme in enumerate(morphemes):
-        if morpheme.tag != "NNP":
+        if morpheme.tag != "NNP" and (morpheme.known or morpheme.tag != "NNG"):
             continue
         start, end = morpheme.start, morpheme.end
         own = place
@@ -323,7 +324,7 @@ def _roled(text: str, backing: Backing, morphemes: Sequence[Morpheme]) -> bool:
         if backing.has(name) or backing.has(last) or backing.has(name.replace(" ", "")) or _is_common(last):
             continue
         shaped = len(last) == 3 and last[0] in _SURNAMES
-        if not match["blank"] or role in ("군", "양", "님", "왕", "할머니", "할아버지", "형사", "대통령"):
+        if role in ("군", "양", "님", "왕", "할머니", "할아버지", "형사", "대통령"):
             continue
         at = match.start() + len(name) - len(last)
         own = [m for m in morphemes if at <= m.start < at + len(last)]
