@@ -97,7 +97,15 @@ def figures(text: str) -> Iterator[tuple[Figure, int, int]]:
                 continue
             value = float(_sino(match["sino"]))
         elif match["native"]:
-            if not _COUNTED.match(text, end) and match["native"] in ("한", "네", "열", "쉰", "석", "세", "두"):
+            if not _COUNTED.match(text, end) and match["native"] in (
+                "한",
+                "네",
+                "열",
+                "쉰",
+                "석",
+                "세",
+                "두",
+            ):
                 continue
             value = float(_native(match["native"]))
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +12,7 @@ from engine.grounds import Ground
 from engine.group import Strategy
 from engine.questions import Question
 from engine.request import Request
-
+from engine.trace import Trace
 
 Basis = tuple[Item, tuple[Ground, ...]]
 """What words for a pick are made of: its item, and what of the request it answers."""
@@ -36,30 +35,6 @@ class Pick:
     cover: str | None = None
     check: str = ""
     """A question of the model's by which the person may tell whether it fits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """How an answer came about, for learning from it and for explaining it. Times are milliseconds."""
-
-    policy: str
-    method: int
-    seed: int
-    index_version: int | None
-    candidates: tuple[dict[str, Any], ...]
-    eligible: tuple[str, ...]
-    propensity: tuple[float, ...]
-    stages: dict[str, float]
-    model: str = "embedded"
-    adapter: str | None = None
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    ranker: str = "embedded"
-    """What ordered the candidates: the model's name, or this."""
-    writers: tuple[str, ...] = ()
-    """Who wrote each pick's words, "model" or "embedded"; none where no model was asked."""
-    refused: dict[str, int] = field(default_factory=dict)
-    """Sentences of the model's that were not shown, by what was wrong with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +81,3 @@ class GroupRecommendation(Recommendation):
 
 _RECOMMENDATION: TypeAdapter[Recommendation] = TypeAdapter(Recommendation)
 _GROUP_RECOMMENDATION: TypeAdapter[GroupRecommendation] = TypeAdapter(GroupRecommendation)
-
-
-class Clock:
-    """Milliseconds a stage."""
-
-    def __init__(self) -> None:
-        self.stages: dict[str, float] = {}
-        self._at = time.perf_counter()
-
-    def stop(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.stages[stage] = round((now - self._at) * 1000, 2)
-        self._at = now

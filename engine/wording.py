@@ -17,9 +17,11 @@ from data.phrases import Language
 from engine.completion import Completion, Unavailable
 from engine.grounding import Grounding
 from engine.grounds import Ground
+from engine.korean import Korean
 from engine.llm import LLM
+from engine.names import Names
 from engine.prompts import Line, reply
-from engine.questions import Question, phrased
+from engine.questions import phrased
 from engine.recommendation import Pick, Recommendation
 from engine.request import Request
 from engine.review import Labelled
@@ -30,6 +32,8 @@ FIRST_SECONDS: Final = 2.5
 """How long the first words of a reason may take; then the embedded writer's are shown."""
 ALL_SECONDS: Final = 10.0
 """How long all of it may take: what has passed by then stays."""
+ASK_SECONDS: Final = 4.0
+"""How long the next questions may take to be put otherwise."""
 TOKENS: Final = {"short": 160, "full": 240}
 """What a reply may be long, in tokens; a Korean sentence has some thirty."""
 SENTENCES: Final = {"reason": 2, "benefit": 1, "question": 1}
@@ -73,13 +77,15 @@ class Wording:
         talk: Sequence[Line],
         language: Language,
         llm: LLM,
-        grounding: Grounding,
+        names: Names,
+        korean: Korean,
     ) -> None:
-        """`persona` and `talk` are what a prompt may tell of the person and of the talk so far."""
+        """`persona` and `talk` are what a prompt may tell of the person and of the talk so far; `names` the catalog's."""
         self._found, self._persona, self._talk, self._language = found, persona, talk, language
-        self._llm, self._grounding = llm, grounding
+        self._llm, self._names, self._grounding = llm, names, Grounding(names, korean)
         self._drafts = [
-            _Draft(pick, item, grounds) for pick, (item, grounds) in zip(found.picks, found.basis, strict=True)
+            _Draft(pick, item, grounds)
+            for pick, (item, grounds) in zip(found.picks, found.basis, strict=True)
         ]
         self._followups = found.followups
         self._answers: list[Completion] = []
@@ -192,10 +198,16 @@ class Wording:
 
     async def _ask(self) -> None:
         """Let the next questions be put in the model's words."""
-        followups: tuple[Question, ...] = await phrased(
-            self._followups, self._llm, self._request, self._language
+        worded = await phrased(
+            self._followups,
+            self._llm,
+            self._request,
+            self._language,
+            budget=ASK_SECONDS,
+            names=self._names,
+            seed=self._found.trace.seed,
         )
-        self._followups = followups
+        self._followups = tuple(worded)
 
 
 async def _parts(answer: Stream, labelled: Labelled) -> AsyncIterator[tuple[str, str]]:

@@ -26,7 +26,18 @@ from storage.users import User
 
 TALK_SECONDS: Final = 12 * 3600
 """How long what was shown and said in a talk counts as the same talk."""
-OF_TALK: Final = ("request", "talk", "limits", "answers", "guest", "loosen", "survey", "page", "undo", "nearby")
+OF_TALK: Final = (
+    "request",
+    "talk",
+    "limits",
+    "answers",
+    "guest",
+    "loosen",
+    "survey",
+    "page",
+    "undo",
+    "nearby",
+)
 """What a session holds of one talk only; with consent what must not be eaten stays."""
 SAFETY: Final = {"food": ("allergies", "diet"), "movie": ("age",)}
 """Answers of the surveys that are heeded whoever somebody says to be."""

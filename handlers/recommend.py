@@ -111,7 +111,13 @@ async def answer(
         seen = Exclude(items=tuple(item for item in shown if item not in wish.items))
         asked = replace(wish, exclude=wish.exclude.joined(seen))
         return await room.engine.recommend(
-            asked, known, seed=seed_of(turn.id), language=room.language, live=True, said=said
+            asked,
+            known,
+            seed=seed_of(turn.id),
+            language=room.language,
+            live=True,
+            said=said,
+            talk=memory.talk(room),
         )
 
     found = await found_for(request)

@@ -72,7 +72,10 @@ async def test_cards_stand_at_once_and_their_words_grow(writing: Drafts, worker:
 async def test_sentences_are_shown_one_by_one(writing: Drafts, worker: OpenAIs) -> None:
     """A reason that waits for its last word is no stream."""
     more = asyncio.Event()
-    pieces = ["이유: 뜨끈한 국물이라 비 오는 날에 잘 어울려요. ", "천천히 먹기 좋아요.\n도움: 몸이 천천히 풀려요."]
+    pieces = [
+        "이유: 뜨끈한 국물이라 비 오는 날에 잘 어울려요. ",
+        "천천히 먹기 좋아요.\n도움: 몸이 천천히 풀려요.",
+    ]
     worker.otherwise = Answer(text=pieces, hold=more, held=1)
     seen: list[str] = []
 
@@ -99,7 +102,9 @@ async def test_what_is_invented_is_left_out_and_counted(writing: Drafts, worker:
 
 async def test_where_all_is_invented_the_embedded_words_stand(writing: Drafts, worker: OpenAIs) -> None:
     """An empty card would be worse than no model."""
-    worker.otherwise = Answer(text="이유: 봉준호 감독이 2019년에 끓인 국물이에요.\n도움: '올드보이'만큼 좋아요.")
+    worker.otherwise = Answer(
+        text="이유: 봉준호 감독이 2019년에 끓인 국물이에요.\n도움: '올드보이'만큼 좋아요."
+    )
     found, *_, whole = await writing(replace(SOUP, count=1))
     assert whole.picks[0].reason == found.picks[0].reason
     assert whole.picks[0].benefit == found.picks[0].benefit
