@@ -131,7 +131,9 @@ def test_ones_own_machines_need_none(monkeypatch: pytest.MonkeyPatch, url: str) 
     assert str(load().llm_url).startswith(url)
 
 
-@pytest.mark.parametrize("url", ["http://134744072/", "http://0x08080808", "http://example.com.", "http://gpu.local.example.com"])
+@pytest.mark.parametrize(
+    "url", ["http://134744072/", "http://0x08080808", "http://example.com.", "http://gpu.local.example.com"]
+)
 def test_other_spellings_of_an_address_are_no_way_out(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """134744072 is 8.8.8.8."""
     monkeypatch.setenv("ONEULMWO_LLM_URL", url)
