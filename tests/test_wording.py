@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,7 @@ async def writing(recommender: Recommender, worker: OpenAIs) -> AsyncIterator[Dr
     ) -> list[Recommendation]:
         llm = LLM(worker.url, prompt="full" if size == "full" else "short")
         llms.append(llm)
+        await llm.ready()
         engine = Recommender(recommender.index, recommender.embedder, recommender.korean, llm)
         found = await engine.recommend(request, Taste(), seed=7)
         async with await engine.wording(found, Taste(), talk, "ko") as words:
@@ -49,16 +51,14 @@ async def writing(recommender: Recommender, worker: OpenAIs) -> AsyncIterator[Dr
         await llm.close()
 
 
-def unwritten(body: dict[str, object]) -> Answer:
-    return GOOD_ONES.get(str(body["model"]), refusal(404))
-
-
-GOOD_ONES = {"reply": Answer(text=list(GOOD))}
+def unasked(body: dict[str, Any]) -> Answer:
+    """What a worker says that knows only how to write reasons."""
+    return Answer(text=list(GOOD)) if body["model"] == "reply" else Answer()
 
 
 async def test_cards_stand_at_once_and_their_words_grow(writing: Drafts, worker: OpenAIs) -> None:
     """Twenty seconds of nothing: what is known is shown before the model has said a word."""
-    worker.otherwise = unwritten
+    worker.otherwise = unasked
     found, first, *_, whole = await writing()
     assert [pick.title for pick in first.picks] == [pick.title for pick in found.picks]
     assert not any(pick.reason or pick.benefit for pick in first.picks)
@@ -69,26 +69,24 @@ async def test_cards_stand_at_once_and_their_words_grow(writing: Drafts, worker:
     assert whole.trace.prompt_tokens > 0
 
 
-async def test_sentences_are_shown_one_by_one(writing: Drafts, worker: OpenAIs) -> None:
+async def test_sentences_are_shown_one_by_one(recommender: Recommender, worker: OpenAIs) -> None:
     """A reason that waits for its last word is no stream."""
     more = asyncio.Event()
-    pieces = [
-        "이유: 뜨끈한 국물이라 비 오는 날에 잘 어울려요. ",
-        "천천히 먹기 좋아요.\n도움: 몸이 천천히 풀려요.",
-    ]
+    pieces = ["이유: 뜨끈한 국물이라 비 오는 날에 잘 어울려요. 천", "천히 먹기 좋아요.\n도움: 몸이 천천히 풀려요."]
     worker.otherwise = Answer(text=pieces, hold=more, held=1)
+    llm = LLM(worker.url)
+    await llm.ready()
+    engine = Recommender(recommender.index, recommender.embedder, recommender.korean, llm)
+    found = await engine.recommend(replace(SOUP, count=1), Taste())
     seen: list[str] = []
-
-    async def read() -> None:
-        for draft in await writing(replace(SOUP, count=1)):
+    async with await engine.wording(found, Taste(), (), "ko") as drafts:
+        async for draft in drafts:
             seen.append(draft.picks[0].reason)
-
-    reading = asyncio.create_task(read())
-    await asyncio.sleep(0.3)
-    more.set()
-    await reading
-    assert "뜨끈한 국물이라 비 오는 날에 잘 어울려요." in seen
-    assert seen[-1].endswith("천천히 먹기 좋아요.")
+            if seen[-1]:
+                more.set()  # the worker says no more until the first sentence was shown
+    assert seen[:2] == ["", "뜨끈한 국물이라 비 오는 날에 잘 어울려요."]
+    assert drafts.whole.picks[0].reason.endswith("천천히 먹기 좋아요.")
+    await llm.close()
 
 
 async def test_what_is_invented_is_left_out_and_counted(writing: Drafts, worker: OpenAIs) -> None:
@@ -157,6 +155,7 @@ async def test_whoever_stops_reading_stops_the_worker(recommender: Recommender, 
     """An answer that was superseded would go on costing the GPU."""
     worker.otherwise = Answer(text=["이유: ", "뜨끈해요."], hold=asyncio.Event(), held=1)
     llm = LLM(worker.url)
+    await llm.ready()
     engine = Recommender(recommender.index, recommender.embedder, recommender.korean, llm)
     found = await engine.recommend(replace(SOUP, count=1), Taste())
     async with await engine.wording(found, Taste(), (), "ko") as drafts:
@@ -184,7 +183,7 @@ async def test_a_full_prompt_has_the_model_judge_and_check(writing: Drafts, work
 
 async def test_the_talk_so_far_is_told_to_the_model(writing: Drafts, worker: OpenAIs) -> None:
     """The movie bot of before forgot the conversation."""
-    worker.otherwise = unwritten
+    worker.otherwise = unasked
     await writing(talk=(Line("user", "어제 라면 먹었어"), Line("bot", "김치찌개, 수제비")))
     prompt = next(body for body in worker.asked if body["model"] == "reply")["messages"][-1]["content"]
     assert "어제 라면 먹었어" in prompt
