@@ -84,6 +84,7 @@ class LLM:
         self._openai: Any = None
         self._client: Any = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._why = Unavailable("open")
 
     @property
     def available(self) -> bool:
@@ -124,7 +125,7 @@ class LLM:
         try:
             async with asyncio.timeout(seconds):
                 page = await self._client.models.list()
-            self.models = tuple(str(model.id)[:200] for model in page.data)
+            self.models = tuple(str(model.id)[:200] for model in page.data[:200])
         except Exception as error:  # noqa: BLE001 (a server's garbage raises anything)
             failure = self._told(error)
             if failure.status not in (404, 405):
@@ -244,8 +245,8 @@ class LLM:
     async def create(self, body: dict[str, Any]) -> Any:
         """Send a request to the adapter that it names in "model", or to what is served instead of it."""
         self.counts["calls"] += 1
-        if not await self.ready():
-            raise Unavailable("refused")  # as was found while starting
+        if not await self.ready():  # as was found while starting
+            raise Unavailable(self._why.kind, self._why.status)
         if body["model"] not in self.models:
             body["model"] = self._base()
         return await self._client.chat.completions.create(**body)
@@ -272,7 +273,7 @@ class LLM:
         if not begun or ours or (late and failure.kind == "slow"):
             return failure
         if self._breaker.failed(at_once=failure.kind == "refused", hold=_retry_after(error)):
-            self._opened()
+            self._opened(failure)
         elif failure.status == 404:
             self._beside("look", self._probe)  # an adapter may have gone
         return failure
@@ -313,26 +314,29 @@ class LLM:
 
     async def _begin(self) -> None:
         await self._load()
-        if not await self._probe() and self._breaker.failed(at_once=True):
-            self._opened()
+        failure = await self._probe()
+        if failure is not None and self._breaker.failed(at_once=True):
+            self._opened(failure)
 
-    async def _probe(self) -> bool:
+    async def _probe(self) -> Unavailable | None:
+        """Learn which models there are; what kept it from that, if anything did."""
         self.counts["probes"] += 1
         try:
             await self.look()
         except Unavailable as failure:
             logger.info("The worker lists no models: %s", failure)
-            return False
-        return True
+            return failure
+        return None
 
-    def _opened(self) -> None:
-        logger.warning("The worker does not answer; the embedded parts go on without it until it does.")
+    def _opened(self, failure: Unavailable) -> None:
+        self._why = failure
+        logger.warning("%s The embedded parts go on without it until it answers.", failure)
         self._beside("mend", self._mend)
 
     async def _mend(self) -> None:
         while self._breaker.state == "open":
             await asyncio.sleep(self._breaker.pause)
-            self._breaker.probed(await self._probe())
+            self._breaker.probed(await self._probe() is None)
         self._cannot.clear()  # another server may stand there now
         self._strikes = 0
         logger.warning("The worker answers again.")

@@ -7,6 +7,7 @@ A system part depends on adapter, size and language alone, so that a server may 
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import tomllib
@@ -15,6 +16,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Literal
+
+import numpy as np
 
 from data.item import Domain, Item
 from data.phrases import Language, Phrases
@@ -36,8 +39,8 @@ TALK_CHARS, TALK_LINES, TALK_TOKENS = 200, 12, 700
 """What of one line of the talk is told, of how many, and how much of it altogether."""
 SAYS: Final = 6
 """Sentences of a person's own answers, the latest."""
-SUMMARY_CHARS: Final = (110, 50, 0)
-"""What of each candidate's summary is told, and where that is too long altogether."""
+SUMMARY_CHARS, WHOLE_CHARS = (110, 50, 0), 400
+"""What of each candidate's summary is told, where that is too long altogether, less; and of a single item's."""
 LABEL_CHARS: Final[Mapping[Language, int]] = {"ko": 20, "en": 32}
 """The longest question that a button may have."""
 PARTS: Final[Mapping[Size, tuple[str, ...]]] = {
@@ -77,15 +80,14 @@ class Line:
 
 def tokens(text: str) -> int:
     """How many tokens a text is at most, for the tokenizers that Korean models have; without one at hand."""
-    cost = 0.0
-    for char in text:
-        if "가" <= char <= "힣":
-            cost += 1.15
-        elif char.isascii():
-            cost += 0.34 if char.isalpha() else 0.3 if char == " " else 1.0
-        else:
-            cost += min(3, len(char.encode()))
-    return math.ceil(cost)
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    hangul = (codes >= 0xAC00) & (codes <= 0xD7A3)
+    rare = ~hangul & (codes >= 0x80)
+    letters = ((codes | 0x20) >= 0x61) & ((codes | 0x20) <= 0x7A)
+    blanks = codes == 0x20
+    marks = ~(hangul | rare | letters | blanks)
+    some = (1.15 * hangul.sum(), 0.34 * letters.sum(), 0.3 * blanks.sum(), marks.sum(), 3.0 * rare.sum())
+    return math.ceil(sum(map(float, some)))
 
 
 def quoted(text: str) -> str:
@@ -127,10 +129,13 @@ def rank(
     """Which of the candidates fits best, to be answered with its letter; `letters` are as many as they."""
     system = _system("rank", language)
     parts: list[str] = []
+    heads = [
+        f"{letter}. {_brief(item, language, cast=False)}"
+        for letter, item in zip(letters, candidates, strict=True)
+    ]
     for chars in SUMMARY_CHARS:
         listed = [
-            f"{letter}. {_brief(item, language, chars, cast=False)}"
-            for letter, item in zip(letters, candidates, strict=True)
+            f"{head}{_summary(item, language, chars)}" for head, item in zip(heads, candidates, strict=True)
         ]
         parts = [*_request(request, language), *_section("candidates", listed, language)]
         if count("\n".join((system, *persona, *parts))) <= limit - TALK_TOKENS:
@@ -154,7 +159,7 @@ def reply(
 
     What is told before the item is the same for every pick of one answer.
     """
-    told = [_brief(item, language, 400)]
+    told = [_brief(item, language) + _summary(item, language, WHOLE_CHARS)]
     pitches = (item.pitch if language == "ko" else item.pitch_en) or item.pitch
     told += [_words(language).say("fact.pitch", text=quoted(pitch)) for pitch in pitches]
     if meant := list(dict.fromkeys(_meant(grounds, language))):
@@ -188,6 +193,16 @@ def review_target(parts: Mapping[str, object], language: Language, size: Size = 
     """A reply as it is to be written, from its parts by name ("reason", "benefit", "fit", "question")."""
     words = _words(language)
     return "\n".join(f"{words.variants(f'label.{part}')[0]}: {parts[part]}" for part in PARTS[size])
+
+
+def extract_target(request: Request) -> str:
+    """What a model is to read of a text that asks for `request`: its fields of the vocabularies, as JSON."""
+    said = {
+        name: value
+        for name in (*ONES, *LISTS, "soupy", "country", *NAMES)
+        if (value := getattr(request, name)) not in (None, ())
+    }
+    return json.dumps(said, ensure_ascii=False)
 
 
 def line_labels() -> dict[str, str]:
@@ -303,8 +318,8 @@ def _meant(grounds: Sequence[Ground], language: Language) -> Iterator[str]:
             yield labels(language).of(field, value)
 
 
-def _brief(item: Item, language: Language, chars: int, cast: bool = True) -> str:
-    """An item in a line: what a prompt may say of it, allergens and age ratings left out; `chars` of its summary."""
+def _brief(item: Item, language: Language, cast: bool = True) -> str:
+    """An item in a line: what a prompt may say of it, allergens and age ratings left out."""
     words, named = _words(language), labels(language)
 
     def some(key: str, names: Sequence[str]) -> list[str]:
@@ -329,10 +344,14 @@ def _brief(item: Item, language: Language, chars: int, cast: bool = True) -> str
     facts += some("fact.ingredients", [quoted(name) for name in item.ingredients[:6]])
     facts += some("fact.effects", [named.of("effects", effect) for effect in item.effects])
     facts += some("fact.situations", [named.of("situations", each) for each in item.situations[:3]])
-    summary = (item.summary if language == "ko" else item.summary_en) or item.summary or ""
-    if chars and summary:
-        facts.append(words.say("fact.summary", text=_cut(quoted(summary), chars)))
     return f"{quoted(title(item, language))}: {'; '.join(facts)}"
+
+
+def _summary(item: Item, language: Language, chars: int) -> str:
+    summary = (item.summary if language == "ko" else item.summary_en) or item.summary
+    if not chars or not summary:
+        return ""
+    return "; " + _words(language).say("fact.summary", text=_cut(quoted(summary[: 2 * chars]), chars))
 
 
 def _cut(text: str, chars: int) -> str:

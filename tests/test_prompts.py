@@ -229,7 +229,7 @@ def test_tokens_are_never_counted_too_few(catalog_items: tuple[Item, ...]) -> No
 
     real = Tokenizer.from_file(str(path))
     for language in LANGUAGES:
-        for domain in Domain:
+        for domain in (Domain.BOOK, Domain.FOOD):
             for messages in (
                 prompts.rank(RAIN, [], [], some(catalog_items, domain), language, LETTERS),
                 prompts.extract("오늘 좀 지쳐서 뜨끈한 국물이 당겨요 😢 ㅠㅠ", None, language),
@@ -238,7 +238,7 @@ def test_tokens_are_never_counted_too_few(catalog_items: tuple[Item, ...]) -> No
                 assert 0.5 * tokens(text) <= len(real.encode(text).ids) <= tokens(text)
     assert all(
         len(real.encode(text, add_special_tokens=False).ids) <= tokens(text)
-        for item in catalog_items[::7]
+        for item in catalog_items[::40]
         for text in (item.summary, item.summary_en, *item.pitch)
         if text
     )
