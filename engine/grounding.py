@@ -40,7 +40,7 @@ SIGNS_MOST: Final = 3
 """Characters that are neither letters nor punctuation nor blanks: emoji, mostly."""
 
 _MEANT_SIGNS: Final = frozenset("&%+/·~°℃’‘“”'\"…–—-−×")
-_MARKUP: Final = re.compile(r"\*\*|__|^\s*[#>*•▶■◆-]\s?|^#{1,6}|```|\\n|\"\w+\"\s*:|^\s*[{\[]|[}\]]\s*$|[<>{}\\|^@]")
+_MARKUP: Final = re.compile(r"\*\*|__|^\s*[#>*•▶■◆-]\s?|^#{1,6}|```|\\n|\"\w+\"\s*:|^\s*[{\[]|[}\]]\s*$|[{}\\|^@]")
 _LONE_LETTERS: Final = re.compile(r"[ㄱ-ㅎㅏ-ㅣᄀ-ᇿ]")
 _LAUGHS: Final = re.compile(r"[ㅋㅎ]{2,6}|[ㅠㅜ]{1,4}")
 _STUTTER: Final = re.compile(r"(\S)\1{3,}|(.{3,}?)\2{2,}|(.{2})\3{3,}")

@@ -26,7 +26,7 @@ Fault = Literal["title", "name"]
 SURE: Final = 4
 """Letters from which a title of several words is one wherever it stands."""
 
-_MARKED: Final = re.compile(r"[《〈「『]([^《〈「『》〉」』]{1,80})[》〉」』]")
+_MARKED: Final = re.compile(r"[《〈「『<]([^《〈「『<>》〉」』]{1,80})[>》〉」』]")
 _QUOTED: Final = re.compile(r"(?:(?<![\w])'([^'\n]{1,80})'(?![a-z])|\"([^\"\n]{1,80})\"|“([^”]{1,80})”|‘([^’]{1,80})’)")
 _UTTERED: Final = re.compile(r"(?:[.!?~…]|[요다까죠네야어아지]\s*)$|,")
 _SAYS: Final = re.compile(r"\s*(?:이?라는|이?라고|이?란|하고|하는|같은|고)\s*(?:말|마음|생각|느낌|질문|한마디|인사|소리|대사|문장|부르|외치|묻|물|말하|속삭|단어|뜻)")
@@ -47,6 +47,10 @@ _COMPARED: Final = re.compile(
 _RECALLS: Final = re.compile(r"떠올|생각나|생각이 나|닮|비슷|연상|전작|원작|작가|감독|속편|시리즈|이전|다음|reminds|similar|like")
 _ALL_CUES: Final = (_MAKER, _SEEN, _COMPARED)
 _WORK_BEFORE: Final = re.compile(r"(?:영화|소설|드라마|작품|책|단편|시집|에세이|동화|애니메이션|만화|웹툰|시리즈|전작|후속작|film|movie|novel|book|series)\s*$", re.I)
+_BESIDE: Final = re.compile(
+    r"[와과]\s?(?:나란히|더불어|이어서)|(?:보다|만큼|못지\s?않게?)\s.*(?:이야기|소설|영화|작품|책|동화|시집|단편|에세이)(?:예요|이에요|입니다|이죠|지요|죠)\W*$"
+)
+"""What stands after a work that another is set beside, even where the words are plain ones."""
 _FOREIGN_FRAME: Final = re.compile(
     r"((?:\S+\s){0,2}?\S+?의 \S+?)(?:[을를]\s(?:떠올리게|연상|닮은|잇는)|처럼|보다|만큼|[와과]\s(?:함께|나란히|비슷|닮|같은)|에\s?버금|\s?못지)"
 )
@@ -127,7 +131,7 @@ def _found(text: str, names: Names, backing: Backing) -> Iterator[_Said]:
     free = 0
     for at in range(len(squeezed)):
         start = places[at]
-        if at < free or (start and text[start - 1].isalnum()):
+        if at < free or (start and (text[start - 1].isalnum() or text[start - 1] in "》〉」』>’”")):
             continue
         for length in range(min(MAX_NAME, len(squeezed) - at), 0, -1):
             end = places[at + length - 1] + 1
@@ -158,9 +162,9 @@ def _of_another(
     said: _Said, text: str, backing: Backing, names: Names, morphemes: Sequence[Morpheme]
 ) -> Fault | None:
     item, words, after = backing.item, text[said.start : said.end], text[said.end :]
-    quoted = text[said.start - 1 : said.start] in tuple("《〈「『'\"“‘") and after[:1] in tuple("》〉」』'\"”’")
+    quoted = text[said.start - 1 : said.start] in tuple("《〈「『<'\"“‘") and after[:1] in tuple("》〉」』>'\"”’")
     for name in said.names:
-        if item.id in name.items:
+        if item.id in name.items or _is_common(words):
             continue
         match name.kind:
             case "title" if name.domain is Domain.FOOD:
@@ -209,11 +213,13 @@ def _is_title(
     proper = any(m.tag == "NNP" and not _is_common(m.form) for m in within)
     if said.letters == 1:
         return False
-    several = len(re.findall(r"\w+", words)) > 1
+    several = len(re.findall(r"\w+", name.value)) > 1
     if proper or (several and words not in _phrases() and said.letters >= SURE - 1):
         return True
     plain_word = len(within) == 1 or words in _phrases() or (not within and said.letters <= 3)
     if not plain_word and said.letters >= SURE:
+        return True
+    if compared and _BESIDE.match(after):
         return True
     return bool(made or seen or (_WORK_BEFORE.search(before) and not words.endswith(("이야기",)))) or bool(
         compared and (not plain_word or not within)
@@ -244,11 +250,14 @@ def _known_work(text: str, backing: Backing) -> bool:
         if len(said) > 1 and _COMPARED.match(after) and said not in ("마음", "우리들", "안경", "심판", "변신", "부활", "악의"):
             return True
     if backing.item.domain is Domain.FOOD:
-        return any(
-            (text.startswith(dish, at) and not backing.has(dish) and not backing.within(dish) and _ends(text, at + len(dish)))
-            for dish in words["dishes"]
+        if any(
+            not backing.has(dish) and not backing.within(dish) and _ends(text, at + len(dish))
+            for dish in (*words["dishes"], *_ingredients())
+            if dish in text
             for at in _starts(text, dish)
-        )
+        ):
+            return True
+        return any(not backing.within(match[0]) for match in _dishes_en().finditer(text))
     return False
 
 
@@ -300,7 +309,31 @@ def _stranger(text: str, backing: Backing, morphemes: Sequence[Morpheme]) -> boo
             return True
         if re.match(rf"\s?(?:{_ROLE_WORDS})", text[end:]) or (after_known == start - 1 and text[start - 1] == " "):
             return True
-    return False
+    return any(not _backed(chunk, chunk, backing) for chunk in _fragments(text, morphemes))
+
+
+def _fragments(text: str, morphemes: Sequence[Morpheme]) -> Iterator[str]:
+    """Words that the analyser could only take to pieces, as it does with names it does not know: one that begins with
+    a particle, or nouns of one syllable in a row (옥류관)."""
+    for place, morpheme in enumerate(morphemes):
+        if morpheme.start and text[morpheme.start - 1] != " ":
+            continue
+        end = place
+        while end < len(morphemes) and morphemes[end].tag[:1] in "NX" and morphemes[end].end == morphemes[end].start + 1 and (
+            end == place or morphemes[end].start == morphemes[end - 1].end
+        ):
+            end += 1
+        if end - place >= 3 and not any(m.tag in ("NR", "NNB", "NP", "XSV", "XSA") for m in morphemes[place:end]):
+            yield text[morpheme.start : morphemes[end - 1].end]
+        elif (
+            morpheme.tag[0] == "J"
+            and place
+            and morphemes[place - 1].tag[0] != "S"
+            and morphemes[place - 1].end < morpheme.start
+        ) or (
+            morpheme.tag == "MM" and morpheme.form == "니"
+        ):
+            yield re.split(r"[\s,.!?]", text[morpheme.start :])[0]
 
 
 def _backed(chunk: str, proper: str, backing: Backing) -> bool:
@@ -382,7 +415,7 @@ def _is_generic_food(word: str) -> bool:
 
 
 _GENERIC_FOOD: Final = frozenset(
-    "국물 육수 양념 소스 채소 야채 고기 해산물 반찬 밥 면 국 죽 떡 전 물 김 얼음 간식 안주 공기 건더기 고명 향신료 나물 해물 생선 과일 음료 "
+    "국물 육수 양념 소스 채소 야채 고기 해산물 반찬 밥 면 국 죽 떡 전 물 김 가지 사과 얼음 간식 안주 공기 건더기 고명 향신료 나물 해물 생선 과일 음료 "
     "커피 요리 음식 국수 찌개 볶음 튀김옷 간장 양념장 밥상 집밥 분식 한식 보양식 디저트 빵 꿀 소금 설탕 꽃 배 밤 콩 깨 기름 채소들 술 소주 맥주 막걸리 와인".split()
 )
 
@@ -409,6 +442,18 @@ def _works() -> re.Pattern[str]:
     every = sorted({*words["works"], *words["works_en"]}, key=len, reverse=True)
     spaced = (r"\s?".join(map(re.escape, work.split())) for work in every)
     return re.compile(rf"(?<![\w])(?:{'|'.join(spaced)})")
+
+
+@cache
+def _ingredients() -> tuple[str, ...]:
+    """Ingredients whose names are no other words."""
+    return tuple(word for word in read("ingredients")["free"] if len(word) > 2)
+
+
+@cache
+def _dishes_en() -> re.Pattern[str]:
+    words = "|".join(sorted(map(re.escape, read("grounding")["words"]["dishes_en"]), key=len, reverse=True))
+    return re.compile(rf"\b(?:{words})\b", re.IGNORECASE)
 
 
 @cache
