@@ -185,13 +185,12 @@ def _cut(text: str, language: Language) -> Fault | None:
 def _claim(text: str, backing: Backing) -> Fault | None:
     """Prizes, sales, ranks, and where something is shown, unless the item or the request says so."""
     low = text.lower()
-    for word in _claims():
-        if word in low and word.strip() not in backing.text:
-            return "number"
-    return None
+    said = [match[0] for match in _claims().finditer(low)]
+    return "number" if any(claim.strip() not in backing.text for claim in said) else None
 
 
 @cache
-def _claims() -> tuple[str, ...]:
+def _claims() -> re.Pattern[str]:
     words = read("grounding")["words"]
-    return (*words["claims"], *words["claims_en"], *words["platforms"])
+    korean = sorted((*words["claims"], *words["platforms"]), key=len, reverse=True)
+    return re.compile("|".join((*map(re.escape, korean), *words["claims_en"])))
