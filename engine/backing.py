@@ -83,9 +83,7 @@ def plain(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).lower().replace("’", "'").replace("‘", "'")
     if folded.isascii():
         return folded
-    return "".join(
-        unicodedata.normalize("NFD", char)[0] if "À" <= char <= "ɏ" else char for char in folded
-    )
+    return "".join(unicodedata.normalize("NFD", char)[0] if "À" <= char <= "ɏ" else char for char in folded)
 
 
 def _names(item: Item, request: Request, allowed: Sequence[str]) -> Iterator[str]:

@@ -61,9 +61,7 @@ def fault(sentence: str, backing: Backing) -> Fault | None:
     return None
 
 
-def _joined(
-    found: list[tuple[Figure, int, int]], place: int, sentence: str
-) -> tuple[Figure, int] | None:
+def _joined(found: list[tuple[Figure, int, int]], place: int, sentence: str) -> tuple[Figure, int] | None:
     """Hours with the minutes that follow them, as minutes."""
     hours, _, end = found[place]
     if half := re.match(r"\s*반(?![가-힣])|\s*반(?=[을이은도의 ])| and a half", sentence[end:]):
@@ -87,7 +85,11 @@ def _backed(figure: Figure, before: str, after: str, said: str, backing: Backing
                 any(f.value // 10 * 10 == value for f in backing.figures if f.unit == "year")
             )
         case "minute" | "hour":
-            if item.length and item.domain is not Domain.BOOK and _lasts(figure, before, after, item.length, item.domain):
+            if (
+                item.length
+                and item.domain is not Domain.BOOK
+                and _lasts(figure, before, after, item.length, item.domain)
+            ):
                 return True
             minutes = value * (60 if figure.unit == "hour" else 1)
             return any(
@@ -96,7 +98,9 @@ def _backed(figure: Figure, before: str, after: str, said: str, backing: Backing
                 if f.unit in ("hour", "minute")
             )
         case "page" if item.domain is Domain.BOOK and item.length:
-            if _near(value, item.length, bool(_ABOUT.match(after) or _ABOUT_BEFORE.search(before) or "여" in said)):
+            if _near(
+                value, item.length, bool(_ABOUT.match(after) or _ABOUT_BEFORE.search(before) or "여" in said)
+            ):
                 return True
         case "kcal" if item.kcal is not None:
             if _near(value, item.kcal, bool(_ABOUT.match(after) or _ABOUT_BEFORE.search(before))):
@@ -112,7 +116,19 @@ def _backed(figure: Figure, before: str, after: str, said: str, backing: Backing
                 return True
     if any(char.isdigit() for char in said):
         return figure.unit == "" and value in backing.numbers
-    if figure.unit in ("year", "decade", "century", "age", "rank", "points", "money", "sold", "percent", "kcal", "page"):
+    if figure.unit in (
+        "year",
+        "decade",
+        "century",
+        "age",
+        "rank",
+        "points",
+        "money",
+        "sold",
+        "percent",
+        "kcal",
+        "page",
+    ):
         return figure.unit in ("year", "page") and value <= FEW
     if figure.unit in ("hour", "minute"):
         return False

@@ -14,14 +14,14 @@ from typing import Final, Literal
 
 from data.item import Item
 from data.phrases import Language
-from engine import figures_said, names_said
+from engine import figures_said, names_said, strangers
 from engine.backing import Backing
 from engine.korean import Korean, Morpheme
 from engine.lexicon import read
 from engine.names import Names
 from engine.request import Request
 from engine.sentences import Sentences
-from engine.text import is_korean, squeeze
+from engine.text import squeeze
 
 __all__ = ["FAULTS", "Fault", "Grounding", "Sentences"]
 
@@ -40,16 +40,49 @@ SIGNS_MOST: Final = 3
 """Characters that are neither letters nor punctuation nor blanks: emoji, mostly."""
 
 _MEANT_SIGNS: Final = frozenset("&%+/·~°℃’‘“”'\"…–—-−×")
-_MARKUP: Final = re.compile(r"\*\*|__|^\s*[#>*•▶■◆-]\s?|^#{1,6}|```|\\n|\"\w+\"\s*:|^\s*[{\[]|[}\]]\s*$|[{}\\|^@]")
+_MARKUP: Final = re.compile(
+    r"\*\*|__|^\s*[#>*•▶■◆-]\s?|^#{1,6}|```|\\n|\"\w+\"\s*:|^\s*[{\[]|[}\]]\s*$|[{}\\|^@]"
+)
 _LONE_LETTERS: Final = re.compile(r"[ㄱ-ㅎㅏ-ㅣᄀ-ᇿ]")
 _LAUGHS: Final = re.compile(r"[ㅋㅎ]{2,6}|[ㅠㅜ]{1,4}")
 _STUTTER: Final = re.compile(r"(\S)\1{3,}|(.{3,}?)\2{2,}|(.{2})\3{3,}")
 _AGAIN: Final = re.compile(r"(\w{2,})(?:[\s,]+\1){2,}(?!\w{3})")
-_STOPPED: Final = re.compile(r"[.!?~…。！？♡♥]+[\"'”’」』》〉)\]]*$|\W$")  # noqa: RUF001
+_STOPPED: Final = re.compile(r"[.!?~…。！？♡♥]+[\"'”’」』》〉)\]]*$|\W$")
 _KOREAN_END: Final = re.compile(r"(?:요|다|까|죠|지요|네|군|걸|래|자|라|어|아|야|지|음|함|됨|임)$")
 _OPEN: Final = {"《": "》", "〈": "〉", "「": "」", "『": "』", "“": "”", "‘": "’", "(": ")", "[": "]"}
 _FUNCTION_WORDS: Final = frozenset(
-    "the a an and of to in it is with for you your that this at on its as from by one are will be but or so not no".split()
+    [
+        "the",
+        "a",
+        "an",
+        "and",
+        "of",
+        "to",
+        "in",
+        "it",
+        "is",
+        "with",
+        "for",
+        "you",
+        "your",
+        "that",
+        "this",
+        "at",
+        "on",
+        "its",
+        "as",
+        "from",
+        "by",
+        "one",
+        "are",
+        "will",
+        "be",
+        "but",
+        "or",
+        "so",
+        "not",
+        "no",
+    ]
 )
 
 
@@ -136,7 +169,7 @@ def _garbage(text: str, backing: Backing) -> Fault | None:
         return "language" if foreign > own else "garbage"
     if not own:
         return "garbage"
-    return "garbage" if re.search(r"[。、！？，]", text) or re.search(r"(.)\1{4,}", text) else None  # noqa: RUF001
+    return "garbage" if re.search(r"[。、！？，]", text) or re.search(r"(.)\1{4,}", text) else None
 
 
 def _language(text: str, language: Language, backing: Backing) -> Fault | None:
@@ -149,7 +182,7 @@ def _language(text: str, language: Language, backing: Backing) -> Fault | None:
     if not hangul:
         return "language"
     for word in re.findall(r"[A-Za-zÀ-ɏ]{2,}", text):
-        if word.islower() and word not in names_said.PLAIN_LATIN and not backing.has_word(word):
+        if word.islower() and word not in strangers.LATIN and not backing.has_word(word):
             return "language"
     return None
 
@@ -173,7 +206,9 @@ def _pairs(tight: str) -> set[str]:
 def _cut(text: str, language: Language) -> Fault | None:
     if any(text.count(opening) > text.count(closing) for opening, closing in _OPEN.items()):
         return "cut"
-    if text.count('"') % 2 or (language == "ko" and text.count("'") % 2 and not re.search(r"[A-Za-z]'", text)):
+    if text.count('"') % 2 or (
+        language == "ko" and text.count("'") % 2 and not re.search(r"[A-Za-z]'", text)
+    ):
         return "cut"
     body = re.sub(r"[\s.!?~…\"'”’」』》〉)\]]+$", "", text)
     ended = bool(_STOPPED.search(text)) and not text.endswith((",", ":", ";", "-", "–"))

@@ -11,7 +11,7 @@ from typing import Final
 LONGEST: Final = 1_000
 """Characters after which what has no end is given away as it stands: a model that runs on never stops."""
 
-_STOP: Final = re.compile(r"(?:(?<![.…])\.|[!?。！？]+)[\"'”’」』》〉)\]]{0,8}(?=\s)|\n")  # noqa: RUF001
+_STOP: Final = re.compile(r"(?:(?<![.…])\.|[!?。！？]+)[\"'”’」』》〉)\]]{0,8}(?=\s)|\n")
 """What ends a sentence; dots that trail off ("글쎄… 그래도") do not."""
 _ABBREVIATED: Final = re.compile(
     r"(?:^|[\s(\"'“‘])(?:(?:[A-Z]\.)*[A-Z]|Mr|Mrs|Ms|Dr|St|Jr|Sr|Prof|vs|No|Vol|etc|e\.g|i\.e)\.$"
