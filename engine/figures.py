@@ -62,7 +62,7 @@ _NUMBER: Final = re.compile(
 )
 _AFTER_SINO: Final = re.compile(
     r"\s?(?:여\s?)?(?:년대|년|세기|월|분(?=[이만은을도간짜 ])|쪽|페이지|칼로리|퍼센트|관왕|위(?=[를에])|점(?=[을이])|원(?=[이에])|달러|부(?=[가를나])|명|"
-    r"관객|개국|개 언어|개|권|편|도씨|배|가지|번|세(?=[기의 ])|종|킬로|그램|시간)"
+    r"관객|개국|개 언어|개|권|편|도씨|배|가지|번|세(?=[기의 ])|킬로|그램|시간)"
 )
 """What shows that syllables that are also other words (만, 이, 천) count something."""
 _AFTER_DIGIT: Final = re.compile(
@@ -70,7 +70,7 @@ _AFTER_DIGIT: Final = re.compile(
 )
 """The same for a syllable alone, which is another word more often still (이 분, 일부)."""
 _COUNTED: Final = re.compile(
-    r"\s?(?:시간|분|살|명|사람|가지|개|번|편|권|장|마리|곳|군데|쪽|잔|그릇|달|주|배|채|대|송이|조각|단계|줄|문장|마디|모금|숟갈|숟가락|젓가락|입|걸음|"
+    r"\s?(?:시간|분|살|명|사람|가지|개|번|편|권|장|마리|곳|군데|쪽|잔|그릇|달|주|배|채|송이|조각|단계|줄|문장|마디|모금|숟갈|숟가락|젓가락|입|걸음|"
     r"뼘|점|식구|자매|남매|형제|친구|형사|아이|남자|여자|주인공|인물|세대|계절|나라|도시|층|팀|편의|겹|벌|끼|공기|접시|봉지|방울|켤레|짝|손|눈|해|날|밤|갈래|박자)"
 )
 
@@ -88,6 +88,8 @@ def figures(text: str) -> Iterator[tuple[Figure, int, int]]:
     is counted."""
     for match in _NUMBER.finditer(text):
         end = match.end()
+        if text.startswith("만년", match.start()):
+            continue
         if match["digits"]:
             value = float(match["digits"].replace(",", ""))
             scale = (match["scale"] or "").strip()
@@ -98,6 +100,7 @@ def figures(text: str) -> Iterator[tuple[Figure, int, int]]:
             value = float(_sino(match["sino"]))
         elif match["native"]:
             if not _COUNTED.match(text, end) and match["native"] in (
+<<<<<<< HEAD
                 "한",
                 "네",
                 "열",
@@ -106,6 +109,10 @@ def figures(text: str) -> Iterator[tuple[Figure, int, int]]:
                 "세",
                 "두",
             ):
+=======
+                "한", "네", "열", "쉰", "석", "세", "두", "스무",
+            ):  # fmt: skip
+>>>>>>> w-ground
                 continue
             value = float(_native(match["native"]))
         else:
@@ -115,6 +122,8 @@ def figures(text: str) -> Iterator[tuple[Figure, int, int]]:
         counted = (unit.lastgroup or "") if unit else ""
         if counted == "year" and not 1000 <= value <= 2100:
             counted = ""  # so many years, not the year
+        if counted == "points" and match["native"]:
+            counted = ""  # 고기 한 점
         yield Figure(value, counted), match.start(), unit.end() if unit else end
 
 

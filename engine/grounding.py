@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from data.item import Item
 from data.phrases import Language
-from engine import figures_said, names_said
+from engine import figures_said, names_said, strangers
 from engine.backing import Backing
 from engine.korean import Korean, Morpheme
 from engine.lexicon import read
@@ -41,7 +41,7 @@ SIGNS_MOST: Final = 3
 
 _MEANT_SIGNS: Final = frozenset("&%+/·~°℃’‘“”'\"…–—-−×")
 _MARKUP: Final = re.compile(
-    r"\*\*|__|^\s*[#>*•▶■◆-]\s?|^#{1,6}|```|\\n|\"\w+\"\s*:|^\s*[{\[]|[}\]]\s*$|[<>{}\\|^@]"
+    r"\*\*|__|^\s*[#>*•▶■◆-]\s?|^#{1,6}|```|\\n|\"\w+\"\s*:|^\s*[{\[]|[}\]]\s*$|[{}\\|^@]"
 )
 _LONE_LETTERS: Final = re.compile(r"[ㄱ-ㅎㅏ-ㅣᄀ-ᇿ]")
 _LAUGHS: Final = re.compile(r"[ㅋㅎ]{2,6}|[ㅠㅜ]{1,4}")
@@ -182,7 +182,7 @@ def _language(text: str, language: Language, backing: Backing) -> Fault | None:
     if not hangul:
         return "language"
     for word in re.findall(r"[A-Za-zÀ-ɏ]{2,}", text):
-        if word.islower() and word not in names_said.PLAIN_LATIN and not backing.has_word(word):
+        if word.islower() and word not in strangers.LATIN and not backing.has_word(word):
             return "language"
     return None
 
@@ -220,13 +220,12 @@ def _cut(text: str, language: Language) -> Fault | None:
 def _claim(text: str, backing: Backing) -> Fault | None:
     """Prizes, sales, ranks, and where something is shown, unless the item or the request says so."""
     low = text.lower()
-    for word in _claims():
-        if word in low and word.strip() not in backing.text:
-            return "number"
-    return None
+    said = [match[0] for match in _claims().finditer(low)]
+    return "number" if any(claim.strip() not in backing.text for claim in said) else None
 
 
 @cache
-def _claims() -> tuple[str, ...]:
+def _claims() -> re.Pattern[str]:
     words = read("grounding")["words"]
-    return (*words["claims"], *words["claims_en"], *words["platforms"])
+    korean = sorted((*words["claims"], *words["platforms"]), key=len, reverse=True)
+    return re.compile("|".join((*map(re.escape, korean), *words["claims_en"])))
