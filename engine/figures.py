@@ -100,19 +100,8 @@ def figures(text: str) -> Iterator[tuple[Figure, int, int]]:
             value = float(_sino(match["sino"]))
         elif match["native"]:
             if not _COUNTED.match(text, end) and match["native"] in (
-<<<<<<< HEAD
-                "한",
-                "네",
-                "열",
-                "쉰",
-                "석",
-                "세",
-                "두",
-            ):
-=======
                 "한", "네", "열", "쉰", "석", "세", "두", "스무",
             ):  # fmt: skip
->>>>>>> w-ground
                 continue
             value = float(_native(match["native"]))
         else:
