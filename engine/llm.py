@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
@@ -38,8 +40,9 @@ TOP: Final = 20
 """Alternatives of a first token that are asked for: vLLM gives no more."""
 LONGEST: Final = 100_000
 """Characters of an answer that is meant to be JSON; a longer one is none."""
-STRIKES: Final = 3
-"""Answers in a row that are no JSON though a schema was given, until the server is taken to know no schemas."""
+STRIKES, REST_SECONDS = 3, 600.0
+"""Answers by a schema in a row that are no JSON, or too late, until the server is taken to be unable to; and how
+long that is believed of one that is only slow."""
 
 Message = Mapping[str, str]
 Skill = Literal["letters", "json", "usage"]
@@ -85,7 +88,8 @@ class LLM:
         self.counts: Counter[str] = Counter()
         """Calls, probes, tokens, and failures by kind, since the start."""
         self._breaker = breaker or Breaker()
-        self._cannot: set[Skill] = set()
+        self._cannot: dict[Skill, float] = {}
+        """What the server cannot do, and until when (of the clock `time.monotonic`) that is believed."""
         self._strikes = 0
         self._openai: Any = None
         self._client: Any = None
@@ -99,7 +103,7 @@ class LLM:
 
     def can(self, skill: Skill) -> bool:
         """Whether the server can do something, as far as it is known."""
-        return skill not in self._cannot
+        return time.monotonic() >= self._cannot.get(skill, 0.0)
 
     def serves(self, adapter: str) -> bool:
         """Whether the server lists an adapter."""
@@ -187,19 +191,20 @@ class LLM:
         body = _body(messages, adapter, max_tokens, 0.0) | {
             "response_format": {"type": "json_schema", "json_schema": made}
         }
-        text = (await self._asked(body, budget, lambda answer: self._read(answer, body))).text
+        try:
+            text = (await self._asked(body, budget, lambda answer: self._read(answer, body))).text
+        except Unavailable as failure:
+            self._strike(failure.kind == "slow", REST_SECONDS)
+            raise
         try:
             whole = json.loads(text) if len(text) <= LONGEST else None
         except (ValueError, RecursionError):
             whole = None
-        if isinstance(whole, dict):
-            self._strikes = 0
-            return whole
-        self._strikes += 1
-        if self._strikes >= STRIKES:
-            self._lacks("json")
-        self.counts["garbage"] += 1
-        raise Unavailable("garbage")
+        self._strike(not isinstance(whole, dict))
+        if not isinstance(whole, dict):
+            self.counts["garbage"] += 1
+            raise Unavailable("garbage")
+        return whole
 
     async def letters(
         self,
@@ -293,9 +298,15 @@ class LLM:
             self.counts["lacking"] += 1
             raise Unavailable("lacking")
 
-    def _lacks(self, skill: Skill) -> None:
-        if skill not in self._cannot:
-            self._cannot.add(skill)
+    def _strike(self, missed: bool, seconds: float = math.inf) -> None:
+        self._strikes = self._strikes + 1 if missed else 0
+        if self._strikes >= STRIKES:
+            self._strikes = 0
+            self._lacks("json", seconds)
+
+    def _lacks(self, skill: Skill, seconds: float = math.inf) -> None:
+        if self.can(skill):
+            self._cannot[skill] = time.monotonic() + seconds
             logger.warning("The worker's server cannot do what %s needs; it is done without.", skill)
 
     async def _load(self) -> None:
