@@ -55,7 +55,7 @@ logger = logging.getLogger(__name__)
 class App:
     """The parts of a running program.
 
-    `llm` asks the worker, where one is set; `opening` ends when the index can be searched; `rebuilt` tells that it had been broken.
+    `opening` ends when the index can be searched; `rebuilt` tells that it had been broken.
     """
 
     settings: Settings
@@ -65,7 +65,6 @@ class App:
     engine: Recommender
     places: Places = field(default_factory=Places)
     whereabouts: Whereabouts = field(default_factory=Whereabouts)
-    llm: LLM | None = None
     opening: asyncio.Task[None] | None = None
     rebuilt: bool = False
     rules: Rules = field(init=False)
@@ -91,6 +90,7 @@ class App:
             expect=expect,
             is_urgent=router.is_urgent,
             apology=lambda room: Reply(text=room.words.say("chat.error")),
+            withdrawal=lambda room: Reply(text=room.words.say("chat.withdrawn")),
             gate=self.gate(platform.name),
             shared=platform.name not in LOCAL,
         )
@@ -197,7 +197,7 @@ async def parts(settings: Settings) -> AsyncIterator[App]:
         made = embedder(settings.embedder)
         index = Index(settings.index, made.dimensions)
         await jobs.load_catalog(database)
-        yield App(settings, database, index, made, Recommender(index, made, Korean()), places, llm=llm)
+        yield App(settings, database, index, made, Recommender(index, made, Korean(), llm), places)
     finally:
         if llm is not None:
             await llm.close()
@@ -218,8 +218,8 @@ async def opened(
         StorageError, EngineError: what stands in the way, in one sentence.
     """
     async with parts(settings) as app:
-        if app.llm is not None:
-            app.llm.start()
+        if app.engine.llm is not None:
+            app.engine.llm.start()
         async with app.database.writing() as connection:
             before = stats.midnight(time.time() - MAIL_KEPT_SECONDS, settings.timezone)
             await stats.keep_days(connection, before, settings.timezone)

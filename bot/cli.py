@@ -146,8 +146,9 @@ def main() -> None:
 
 async def _chat(script: Path | None, as_json: bool) -> None:
     from bot.app import opened
-    from bot.console import Script, Terminal
+    from bot.console import Terminal
     from bot.progress import index_progress
+    from bot.script import Script
     from data.phrases import phrases
 
     interactive = script is None and sys.stdin.isatty() and sys.stdout.isatty()

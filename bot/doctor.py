@@ -109,12 +109,12 @@ async def _worker(app: App) -> str:
 
 async def _first_word(app: App) -> float:
     """Milliseconds until the worker begins to write. Raises Finding when it does not."""
-    assert app.llm is not None
-    await app.llm.ready()
+    assert app.engine.llm is not None
+    await app.engine.llm.ready()
     began = time.perf_counter()
     hello = [{"role": "user", "content": "안녕하세요?"}]
     try:
-        async with app.llm.stream(
+        async with app.engine.llm.stream(
             hello, adapter=None, max_tokens=4, budget_first=WORKER_SECONDS, budget_all=WORKER_SECONDS
         ) as pieces:
             await anext(pieces, "")

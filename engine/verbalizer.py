@@ -46,6 +46,9 @@ class Judgement:
     completion_tokens: int = 0
 
 
+NO_OPINION: Final = Judgement()
+
+
 def lettered(ranked: Sequence[Ranked], seed: int) -> list[Item]:
     """The candidates to be judged, as many as there are letters at most, in an order that tells nothing.
 
