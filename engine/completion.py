@@ -29,6 +29,9 @@ _WORDS: Final[Mapping[Kind, str]] = {
     "open": "The worker is not asked for a while, after it did not answer.",
     "lacking": "The worker's server cannot do what is asked.",
 }
+_UNREACHED: Final = frozenset({"ConnectError", "ConnectTimeout"})
+_SLOW: Final = frozenset({"ReadTimeout", "WriteTimeout", "PoolTimeout"})
+"""Errors as httpx and httpx2 call them, one of which `openai` brings."""
 
 
 class Unavailable(EngineError):
@@ -119,3 +122,32 @@ def thinks(text: str) -> bool | None:
     if start.startswith(THINKS):
         raise ValueError("thoughts")
     return None if THINKS.startswith(start) else False
+
+
+def told(error: Exception, openai: Any) -> Unavailable:
+    """A failure in a word, and nothing of what was sent; `openai` is the package, None while it is not loaded."""
+    if isinstance(error, Unavailable):
+        return error
+    if isinstance(error, TimeoutError):
+        return Unavailable("slow")
+    if openai is None:
+        return Unavailable("refused")
+    if isinstance(error, openai.APIStatusError):
+        return Unavailable("status", error.status_code)
+    match type(error.__cause__ or error).__name__:
+        case name if name in _UNREACHED:
+            return Unavailable("refused")
+        case name if name in _SLOW:
+            return Unavailable("slow")
+    transport = type(error).__module__.startswith("httpx") or isinstance(error, openai.APIError)
+    unread = isinstance(error, openai.APIResponseValidationError)
+    return Unavailable("cut" if transport and not unread else "garbage")
+
+
+def retry_after(error: Exception) -> float:
+    """Seconds that a busy server asks for; nought where it does not say."""
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    try:
+        return float(headers.get("retry-after", 0)) if getattr(error, "status_code", 0) in (429, 503) else 0.0
+    except ValueError:
+        return 0.0

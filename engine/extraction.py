@@ -25,6 +25,8 @@ BUDGET_SECONDS: Final = 1.2
 MAX_TOKENS: Final = 200
 MOST: Final = 3
 """Values of one field that are taken."""
+MANY: Final = 5
+"""Fields that a text fills at most: whoever fills more has copied the vocabulary."""
 NAME_CHARS: Final = 30
 OPEN_CHARS, LONG_CHARS = 8, 40
 """Letters of a text that says something, though the rules read nothing in it; and of one that says more than one thing."""
@@ -93,7 +95,7 @@ def filled(request: Request, raw: object, text: str, names: Names) -> Request:
     Only values of the vocabularies count, of the request's own domain, that it does not turn down; of names only
     those that the text says, and of people only those that the catalog knows. `raw` may be anything.
     """
-    if not isinstance(raw, dict):
+    if not isinstance(raw, dict) or sum(bool(raw.get(name)) for name in (*LISTS, *NAMES, "country")) > MANY:
         return request
     domain = request.domain
     if domain is None and not request.among and raw.get("domain") in ONES["domain"]:

@@ -7,17 +7,28 @@ Knows neither prompts nor what the answers are for. What the worker is told, and
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import logging
+import math
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, Final, Literal, TypeVar
 
-from engine.address import is_own
 from engine.breaker import Breaker
-from engine.completion import Completion, Letters, Unavailable, alternatives, tally, thinks, used
+from engine.completion import (
+    Completion,
+    Letters,
+    Unavailable,
+    alternatives,
+    retry_after,
+    tally,
+    thinks,
+    told,
+    used,
+)
+from engine.connection import connect
 from engine.errors import EngineError
 from engine.stream import Stream
 
@@ -29,8 +40,9 @@ TOP: Final = 20
 """Alternatives of a first token that are asked for: vLLM gives no more."""
 LONGEST: Final = 100_000
 """Characters of an answer that is meant to be JSON; a longer one is none."""
-STRIKES: Final = 3
-"""Answers in a row that are no JSON though a schema was given, until the server is taken to know no schemas."""
+STRIKES, REST_SECONDS = 3, 600.0
+"""Answers by a schema in a row that are no JSON, or too late, until the server is taken to be unable to; and how
+long that is believed of one that is only slow."""
 
 Message = Mapping[str, str]
 Skill = Literal["letters", "json", "usage"]
@@ -43,9 +55,6 @@ _ASKS: Final[Mapping[Skill, Sequence[str]]] = {
     "usage": ("stream_options",),
 }
 """Words by which a refusal tells what the server cannot do."""
-_UNREACHED: Final = frozenset({"ConnectError", "ConnectTimeout"})
-_SLOW: Final = frozenset({"ReadTimeout", "WriteTimeout", "PoolTimeout"})
-"""Errors as httpx and httpx2 call them, one of which `openai` brings."""
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +88,8 @@ class LLM:
         self.counts: Counter[str] = Counter()
         """Calls, probes, tokens, and failures by kind, since the start."""
         self._breaker = breaker or Breaker()
-        self._cannot: set[Skill] = set()
+        self._cannot: dict[Skill, float] = {}
+        """What the server cannot do, and until when (of the clock `time.monotonic`) that is believed."""
         self._strikes = 0
         self._openai: Any = None
         self._client: Any = None
@@ -93,7 +103,7 @@ class LLM:
 
     def can(self, skill: Skill) -> bool:
         """Whether the server can do something, as far as it is known."""
-        return skill not in self._cannot
+        return time.monotonic() >= self._cannot.get(skill, 0.0)
 
     def serves(self, adapter: str) -> bool:
         """Whether the server lists an adapter."""
@@ -181,19 +191,20 @@ class LLM:
         body = _body(messages, adapter, max_tokens, 0.0) | {
             "response_format": {"type": "json_schema", "json_schema": made}
         }
-        text = (await self._asked(body, budget, lambda answer: self._read(answer, body))).text
+        try:
+            text = (await self._asked(body, budget, lambda answer: self._read(answer, body))).text
+        except Unavailable as failure:
+            self._strike(failure.kind == "slow", REST_SECONDS)
+            raise
         try:
             whole = json.loads(text) if len(text) <= LONGEST else None
         except (ValueError, RecursionError):
             whole = None
-        if isinstance(whole, dict):
-            self._strikes = 0
-            return whole
-        self._strikes += 1
-        if self._strikes >= STRIKES:
-            self._lacks("json")
-        self.counts["garbage"] += 1
-        raise Unavailable("garbage")
+        self._strike(not isinstance(whole, dict))
+        if not isinstance(whole, dict):
+            self.counts["garbage"] += 1
+            raise Unavailable("garbage")
+        return whole
 
     async def letters(
         self,
@@ -272,7 +283,7 @@ class LLM:
         ours = failure.kind == "lacking" or failure.status in (400, 413, 422)
         if not begun or ours or (late and failure.kind == "slow"):
             return failure
-        if self._breaker.failed(at_once=failure.kind == "refused", hold=_retry_after(error)):
+        if self._breaker.failed(at_once=failure.kind == "refused", hold=retry_after(error)):
             self._opened(failure)
         elif failure.status == 404:
             self._beside("look", self._probe)  # an adapter may have gone
@@ -287,30 +298,21 @@ class LLM:
             self.counts["lacking"] += 1
             raise Unavailable("lacking")
 
-    def _lacks(self, skill: Skill) -> None:
-        if skill not in self._cannot:
-            self._cannot.add(skill)
+    def _strike(self, missed: bool, seconds: float = math.inf) -> None:
+        self._strikes = self._strikes + 1 if missed else 0
+        if self._strikes >= STRIKES:
+            self._strikes = 0
+            self._lacks("json", seconds)
+
+    def _lacks(self, skill: Skill, seconds: float = math.inf) -> None:
+        if self.can(skill):
+            self._cannot[skill] = time.monotonic() + seconds
             logger.warning("The worker's server cannot do what %s needs; it is done without.", skill)
 
     async def _load(self) -> None:
         if self._client is not None:
             return
-        for name in ("openai", "httpx", "httpx2", "httpcore", "httpcore2"):
-            # where everything is logged, these log what is sent, and where to
-            logging.getLogger(name).setLevel(logging.WARNING)
-        self._openai = openai = await asyncio.to_thread(importlib.import_module, "openai")
-        timeout = openai.Timeout(None, connect=CONNECT_SECONDS)
-        self._client = openai.AsyncOpenAI(
-            base_url=self._url,
-            api_key=self._key or "none",
-            max_retries=0,
-            timeout=timeout,
-            http_client=openai.DefaultAsyncHttpxClient(
-                timeout=timeout,
-                follow_redirects=False,  # or another machine would be told what this one was
-                trust_env=not is_own(self._url),  # no proxy stands before a machine of one's own
-            ),
-        )
+        self._openai, self._client = await connect(self._url, self._key, CONNECT_SECONDS)
 
     async def _begin(self) -> None:
         await self._load()
@@ -346,30 +348,14 @@ class LLM:
             self._tasks[name] = asyncio.create_task(work())
 
     def _told(self, error: Exception) -> Unavailable:
-        """The same failure in a word that says what to do, and nothing of what was sent."""
-        if isinstance(error, Unavailable):
-            return error
-        if isinstance(error, TimeoutError):
-            return Unavailable("slow")
-        if self._openai is None:
-            return Unavailable("refused")
-        if isinstance(error, self._openai.APIStatusError):
-            self._learn(error.status_code, str(error).lower())
-            return Unavailable("status", error.status_code)
-        match type(error.__cause__ or error).__name__:
-            case name if name in _UNREACHED:
-                return Unavailable("refused")
-            case name if name in _SLOW:
-                return Unavailable("slow")
-        transport = type(error).__module__.startswith("httpx") or isinstance(error, self._openai.APIError)
-        unread = isinstance(error, self._openai.APIResponseValidationError)
-        return Unavailable("cut" if transport and not unread else "garbage")
-
-    def _learn(self, status: int, message: str) -> None:
-        """What a server says that it cannot do is not asked of it again."""
-        for skill, words in _ASKS.items():
-            if status in (400, 422, 501) and any(word in message for word in words):
-                self._lacks(skill)
+        """The same failure in a word; what a server says that it cannot do is not asked of it again."""
+        failure = told(error, self._openai)
+        if failure.status in (400, 422, 501):
+            message = str(error).lower()
+            for skill, words in _ASKS.items():
+                if any(word in message for word in words):
+                    self._lacks(skill)
+        return failure
 
 
 def _body(
@@ -386,12 +372,3 @@ def _body(
         "model": adapter, "messages": [dict(each) for each in messages], "max_tokens": max_tokens,
         "temperature": temperature, **said, **dice,
     }  # fmt: skip
-
-
-def _retry_after(error: Exception) -> float:
-    """Seconds that a busy server asks for."""
-    headers = getattr(getattr(error, "response", None), "headers", {})
-    try:
-        return float(headers.get("retry-after", 0)) if getattr(error, "status_code", 0) in (429, 503) else 0.0
-    except ValueError:
-        return 0.0

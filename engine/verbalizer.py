@@ -31,6 +31,9 @@ MISSED: Final = 0.5
 FAR: Final = 30.0
 """How much less likely than the likeliest letter, in log-probability, any is taken to be at most."""
 
+HEEDED: Final = 0.1
+"""How likely any letter at all must be: a model that would rather write something else has not judged."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -97,7 +100,7 @@ async def judged(
     messages = prompts.rank(request, persona, talk, items, language, letters)
     answer = await llm.letters(messages, letters, adapter="rank", budget=budget, seed=seed)
     found = scores(answer.logprobs, [item.id for item in items])
-    if not found:
+    if sum(map(math.exp, answer.logprobs.values())) < HEEDED:
         llm.counts["garbage"] += 1
         raise Unavailable("garbage")
     return Judgement(found, answer.model, answer.adapter, answer.prompt_tokens, answer.completion_tokens)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from importlib import util
@@ -414,6 +415,22 @@ async def test_a_server_that_keeps_no_schema_is_soon_not_asked_again(server: Ope
             assert await kind_of(call) == "garbage"
         assert not llm.can("json")
         assert llm.available
+
+
+async def test_a_server_too_slow_to_keep_a_schema_is_left_alone_with_it_for_a_while(
+    server: OpenAIs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keeps away every turn's second for an answer that never comes in time on a small machine."""
+    async with client(server.url, failures=9) as llm:
+        await llm.ready()
+        server.otherwise = Answer(hold=asyncio.Event())
+        for _ in range(3):
+            call = llm.json(ASKED, SCHEMA, adapter=None, max_tokens=9, budget=0.01)
+            assert await kind_of(call) == "slow"
+        assert not llm.can("json")
+        later = time.monotonic() + module.REST_SECONDS
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+        assert llm.can("json")
 
 
 async def test_a_server_that_refuses_a_schema_is_not_asked_again(server: OpenAIs) -> None:

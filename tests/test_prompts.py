@@ -17,7 +17,8 @@ from data.phrases import Language
 from engine import prompts
 from engine.candidates import Candidate
 from engine.grounds import Ground, Grounds
-from engine.prompts import LIMIT, Line, discreet, quoted, tokens
+from engine.prompts import LIMIT, Line
+from engine.quoting import discreet, quoted, tokens
 from engine.ranking import Ranked
 from engine.request import Exclude, Request
 from engine.taste import Taste, survey, taste_of
