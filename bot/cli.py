@@ -198,7 +198,7 @@ async def _ask(
     async with opened(_settings()) as running:
         _tell_rebuilt(running)
         understood = await running.engine.understand(
-            text, domain=Domain(domain) if domain else None, this_year=running.today().year
+            text, domain=Domain(domain) if domain else None, this_year=running.today().year, live=True
         )
         request = understood.request
         if count is not None:
@@ -208,7 +208,7 @@ async def _ask(
             request, known, method=2 if method == 2 else 1, language=language, talk=()
         )
         if found.picks and running.engine.writes:
-            async with await running.engine.wording(found, known, (), language) as drafts:
+            async with await running.engine.advisor.wording(found, known, (), language) as drafts:
                 found = await drafts.finish()
     words = phrases(language)
     reply = introduction(words, request, known, found) if found.picks else nothing(words, found)

@@ -8,15 +8,16 @@ from typing import Final
 
 from data.item import Domain, Item
 from data.phrases import Language
+from engine.advisor import Advisor
 from engine.candidates import Candidate, Method, among, fuse, gather, rules
-from engine.completion import Unavailable
 from engine.embedder import Embedder
+from engine.extraction import asks
 from engine.group import Strategy, common, gather_for, rank_for, together
 from engine.index import Index
 from engine.korean import Korean
 from engine.llm import LLM
 from engine.loosening import loosening
-from engine.prompts import Line, persona
+from engine.prompts import Line
 from engine.questions import questions
 from engine.ranking import Ranked, choose, rank, reordered
 from engine.recommendation import Basis, GroupRecommendation, Pick, Recommendation
@@ -25,17 +26,12 @@ from engine.said import Said
 from engine.taste import Taste
 from engine.trace import POLICY, Clock, traced
 from engine.understanding import Understander, Understanding
-from engine.verbalizer import NO_OPINION, Judgement, judged
+from engine.verbalizer import NO_OPINION
 from engine.version import Version, quoted
-from engine.wording import Wording
 from engine.writing import Writer
 
 CATALOG_SHOWN: Final = 1_000
 """How many items a grid to choose from may hold."""
-JUDGE_SECONDS: Final = 0.8
-"""How long the order of the candidates may wait for the model's."""
-LIKED_TOLD: Final = 12
-"""How many liked items a model is told of, at most."""
 FEW: Final = 3
 """How many of what was recommended a description may mean, at least."""
 
@@ -49,12 +45,25 @@ class Recommender:
         self._understander = Understander(korean, embedder)
 
     async def understand(
-        self, text: str, *, last: Request | None = None, domain: Domain | None = None, this_year: int
+        self,
+        text: str,
+        *,
+        last: Request | None = None,
+        domain: Domain | None = None,
+        this_year: int,
+        live: bool = False,
     ) -> Understanding:
-        """What a text asks for, in the light of the last request of the talk; `domain` as told otherwise."""
-        return await self._understander.understand(
-            text, self.index.names, last=last, domain=domain, this_year=this_year
+        """What a text asks for, in the light of the last request of the talk; `domain` as told otherwise.
+
+        Where it is `live` and the rules read next to nothing in it, a worker is asked what it reads.
+        """
+        names = self.index.names
+        found = await self._understander.understand(
+            text, names, last=last, domain=domain, this_year=this_year
         )
+        if not (live and self.writes and asks(found)):
+            return found
+        return await self.advisor.read(found, last)
 
     def expect(self, text: str) -> None:
         """Begin with a text that is about to be understood."""
@@ -65,13 +74,11 @@ class Recommender:
         """Whether a model may be asked for words now."""
         return self.llm is not None and self.llm.available
 
-    async def wording(
-        self, found: Recommendation, taste: Taste, talk: Sequence[Line], language: Language
-    ) -> Wording:
-        """What `recommend` found, to be put in the model's words; only where it `writes`."""
+    @property
+    def advisor(self) -> Advisor:
+        """Who asks the model; only where the engine `writes`."""
         assert self.llm is not None
-        told = await self._persona(self.index.now(), taste, language)
-        return Wording(found, told, talk, language, self.llm, self.index.names, self.korean)
+        return Advisor(self.llm, self.index, self.korean)
 
     async def recommend(
         self,
@@ -105,7 +112,7 @@ class Recommender:
         clock.stop("rank")
         opinion = NO_OPINION
         if talk is not None and self.writes:
-            opinion = await self._judged(index, ranked, request, taste, talk, language, seed)
+            opinion = await self.advisor.judge(ranked, request, taste, talk, language, seed)
             ranked = reordered(ranked, opinion.scores)
             clock.stop("judge")
         chosen = choose(ranked, request.count, seed, explore=live)
@@ -324,25 +331,6 @@ class Recommender:
                 )
             )
         return tuple(picks), tuple(basis)
-
-    async def _judged(
-        self, index: Version, ranked: Sequence[Ranked], request: Request, taste: Taste, talk: Sequence[Line],
-        language: Language, seed: int,
-    ) -> Judgement:  # fmt: skip
-        """What the model thinks of the best candidates; nothing where it does not say so in time."""
-        assert self.llm is not None
-        told = await self._persona(index, taste, language)
-        try:
-            return await judged(
-                self.llm, ranked, request, told, talk, language, seed=seed, budget=JUDGE_SECONDS
-            )
-        except Unavailable:
-            return NO_OPINION
-
-    async def _persona(self, index: Version, taste: Taste, language: Language) -> list[str]:
-        """What a prompt may tell of a person."""
-        known = await index.items(ids := taste.liked[-LIKED_TOLD:])
-        return persona(taste, [known[each] for each in ids if each in known], language)
 
 
 def _left(ranked: Sequence[Ranked], chosen: Sequence[Ranked]) -> list[Item]:

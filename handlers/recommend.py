@@ -136,7 +136,9 @@ async def answer(
     text = introduction(room.words, request, known, found, last)
     text = f"{room.words.say('intro.anew')} {text}" if alone else text
     if room.engine.writes:
-        async with await room.engine.wording(found, known, memory.talk(room), room.language) as drafts:
+        async with await room.engine.advisor.wording(
+            found, known, memory.talk(room), room.language
+        ) as drafts:
             async for draft in drafts:
                 yield Reply(text=text, cards=tuple(map(card, draft.picks)), interim=True)
             found = drafts.whole

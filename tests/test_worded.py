@@ -48,7 +48,7 @@ async def person(built_home: Path, tmp_path: Path, worker: OpenAIs) -> AsyncIter
 async def until(true: Callable[[], object]) -> None:
     """Wait for something that is to happen beside."""
     async with asyncio.timeout(60):
-        while not true():
+        while not true():  # noqa: ASYNC110 (what is waited for happens in a server)
             await asyncio.sleep(0.01)
 
 
@@ -152,3 +152,11 @@ async def test_where_no_worker_is_set_no_talk_is_kept(someone: Callable[..., Som
         assert user is not None
         talk = await sessions.load(connection, user.id, person.stage.name, person.there.id)
     assert "talk" not in talk
+
+
+async def test_what_the_rules_do_not_read_the_model_may(person: Someone, worker: OpenAIs) -> None:
+    """Nothing in it stands in any list."""
+    read = '{"domain": "movie", "effects": ["comfort"]}'
+    worker.otherwise = lambda body: Answer(text=read) if body.get("response_format") else writing(body)
+    await person.says("뭔가 반짝반짝 빛나는 걸 만나고 싶은 기분")
+    assert {card.domain for card in person.last.replies[-1].cards} == {"movie"}

@@ -43,7 +43,7 @@ async def writing(recommender: Recommender, worker: OpenAIs) -> AsyncIterator[Dr
         await llm.ready()
         engine = Recommender(recommender.index, recommender.embedder, recommender.korean, llm)
         found = await engine.recommend(request, Taste(), seed=7)
-        async with await engine.wording(found, Taste(), talk, "ko") as words:
+        async with await engine.advisor.wording(found, Taste(), talk, "ko") as words:
             return [found, *[draft async for draft in words], words.whole]
 
     yield drafts
@@ -82,7 +82,7 @@ async def test_sentences_are_shown_one_by_one(recommender: Recommender, worker: 
     engine = Recommender(recommender.index, recommender.embedder, recommender.korean, llm)
     found = await engine.recommend(replace(SOUP, count=1), Taste())
     seen: list[str] = []
-    async with await engine.wording(found, Taste(), (), "ko") as drafts:
+    async with await engine.advisor.wording(found, Taste(), (), "ko") as drafts:
         async for draft in drafts:
             seen.append(draft.picks[0].reason)
             if seen[-1]:
@@ -161,7 +161,7 @@ async def test_whoever_stops_reading_stops_the_worker(recommender: Recommender, 
     await llm.ready()
     engine = Recommender(recommender.index, recommender.embedder, recommender.korean, llm)
     found = await engine.recommend(replace(SOUP, count=1), Taste())
-    async with await engine.wording(found, Taste(), (), "ko") as drafts:
+    async with await engine.advisor.wording(found, Taste(), (), "ko") as drafts:
         async for _ in drafts:
             break
         for _ in range(100):
