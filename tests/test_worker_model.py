@@ -68,8 +68,9 @@ def some_ids(rows: int, length: int, seed: int = 0) -> torch.Tensor:
 
 def refused(path: Path | str, **options: Any) -> str:
     """What `load_model` says when it refuses: one line."""
+    given: dict[str, Any] = {"nf4": False, "device": "cpu", **options}
     with pytest.raises(WorkerError) as caught:
-        load_model(str(path), **{"nf4": False, "device": "cpu"} | options)
+        load_model(str(path), **given)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -77,7 +78,6 @@ def refused(path: Path | str, **options: Any) -> str:
 # Exactness
 
 
-@torch.inference_mode()
 def test_logits_are_those_of_the_definition(pair: Any) -> None:
     """A wrong name mapping, head grouping or norm would show here, whatever transformers thinks of itself."""
     model, plain = pair
@@ -85,7 +85,6 @@ def test_logits_are_those_of_the_definition(pair: Any) -> None:
     torch.testing.assert_close(model(ids).logits, plain(ids), atol=2e-5, rtol=0)
 
 
-@torch.inference_mode()
 def test_positions_to_twenty_thousand(pair: Any) -> None:
     """Llama 3's slowing of low frequencies shows only far out; without it these logits are off by whole units."""
     model, plain = pair
@@ -100,7 +99,6 @@ def test_positions_to_twenty_thousand(pair: Any) -> None:
     assert unscaled.abs().max() > 0.5  # the positions matter to this model at all
 
 
-@torch.inference_mode()
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_padding_changes_no_row(pair: Any, side: str) -> None:
     """A padded row's logits must be those of the row alone, or a batch would answer other than a single request."""
@@ -117,7 +115,6 @@ def test_padding_changes_no_row(pair: Any, side: str) -> None:
     torch.testing.assert_close(given[1][mask[1].bool()], alone[0], atol=2e-5, rtol=0)
 
 
-@torch.inference_mode()
 def test_step_by_step_with_a_cache(pair: Any) -> None:
     """The cache must give a token what a whole forward gives it."""
     model, plain = pair
@@ -127,7 +124,6 @@ def test_step_by_step_with_a_cache(pair: Any) -> None:
     torch.testing.assert_close(torch.cat(steps, 1), plain(ids), atol=2e-5, rtol=0)
 
 
-@torch.inference_mode()
 def test_four_bits_stay_near_the_full_model(made: Path) -> None:
     """NF4 straight from the files: every projection four-bit and doubly quantized, the head and embedding not."""
     full = load_model(str(made), nf4=False, device="cpu")
@@ -262,7 +258,6 @@ FAMILIES: dict[str, dict[str, Any]] = {
 }
 
 
-@torch.inference_mode()
 @pytest.mark.parametrize("family", FAMILIES)
 def test_other_families_load_whole_and_in_four_bits(family: str, tmp_path: Path, made: Path) -> None:
     """What transformers has is loaded by it, with the same checks, and its cache is counted right."""
