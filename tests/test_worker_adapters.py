@@ -176,7 +176,11 @@ def test_an_overflowing_adapter_harms_its_own_rows_only(
 ) -> None:
     """Zero times infinity is no number: masking by multiplication would spoil the neighbours."""
     wild = checkpoints.adapter(tmp_path / "wild", made / "model", 7, rank=2)
-    tensors = {name: tensor * 1e37 for name, tensor in checkpoints.read_tensors(wild).items()}
+    tensors = checkpoints.read_tensors(wild)
+    tensors = {
+        name: (tensor * 5e38).clamp(-3e38, 3e38) if "lora_A" in name else tensor
+        for name, tensor in tensors.items()
+    }
     save_file(tensors, wild / "adapter_model.safetensors")
     adapters.load("wild", str(wild))
     ids = some_ids(3)

@@ -311,6 +311,24 @@ def test_sliding_layers_keep_no_more_than_their_window(tmp_path: Path) -> None:
     assert shape.cache_bytes(model, 100) == local.bytes * 32 + everywhere.bytes * 100
 
 
+def test_layers_that_keep_different_amounts() -> None:
+    """Gemma 4's global layers have wider heads, and keep their keys for values as well; its last ones keep nothing."""
+    wide = {"global_head_dim": 32, "num_global_key_value_heads": 1, "attention_k_eq_v": True}
+    for options in (wide, {"num_kv_shared_layers": 1}):
+        config = transformers.Gemma4TextConfig(
+            **TEXT_SIZES | {"num_hidden_layers": 3},
+            sliding_window=32,
+            layer_types=["sliding_attention", "full_attention", "full_attention"],
+            vocab_size_per_layer_input=639,
+            hidden_size_per_layer_input=8,
+            **options,
+        )
+        model, cache = transformers.Gemma4ForCausalLM(config).eval(), DynamicCache(config=config)
+        model(some_ids(1, 12), past_key_values=cache, use_cache=True)
+        kept = [layer for layer in cache.layers if layer.keys is not None]
+        assert shape.cache_bytes(model, 12) == sum(layer.keys.nbytes + layer.values.nbytes for layer in kept)
+
+
 def test_turns_end_by_the_template_where_nothing_else_says_so(copied: Path) -> None:
     """A checkpoint whose eos is [EOS] still ends its turns with [|endofturn|]."""
     checkpoints.change_json(copied / "config.json", eos_token_id=2)
