@@ -50,9 +50,9 @@ class Backing:
         """Whether the word stands there whole, as English ones do."""
         return f" {' '.join(_NO_WORD.sub(' ', plain(word)).split())} " in self._words
 
-    def is_own(self, name: str) -> bool:
-        """Whether a name is one of the item's or the request's own, spelt so."""
-        return squeeze(plain(name))[0] in self._squeezed
+    def owns(self, key: str) -> bool:
+        """Whether a name, squeezed, is one of the item's own or of those that the request understood."""
+        return key in self._squeezed
 
     def within(self, words: str) -> bool:
         """Whether the words stand in the texts, however they are spaced and punctuated."""

@@ -38,7 +38,7 @@ _UNITS: Final = {
     "percent": r"%|퍼센트|프로(?=[가의]|$)|percent\b",
     "age": r"[살세](?=[부이가은의에도짜기]|$| )|-?years?[- ]old",
     "points": r"점(?=[을이의대,.]|$)|stars?\b|points?\b",
-    "rank": r"위(?=[를에의,. ]|$)|등(?=[을이])",
+    "rank": r"위(?=[를에의,. ]|$)|등(?=[을이에은]|[ ,.!?]|$)",
     "money": r"원(?=[이에으짜대정]|$| )|달러|dollars?\b",
     "sold": r"부(?=[가를나 이])|copies\b",
     "people": r"명|관객|people\b|viewers?\b",
@@ -66,7 +66,7 @@ _AFTER_SINO: Final = re.compile(
 )
 """What shows that syllables that are also other words (만, 이, 천) count something."""
 _AFTER_DIGIT: Final = re.compile(
-    r"\s?(?:관왕|위(?=[를에])|년(?=[간이을 ])|개월|주(?=[간일])|부작|단계|세기|월(?=[의에 ])|등(?=[을에])|퍼센트|칼로리|개국)|분(?=[이만은을간 ])|시간"
+    r"\s?(?:관왕|위(?=[를에])|년(?=[간이을 ])|개월|주(?=[간일])|부작|단계|세기|월(?=[의에 ])|등(?=[을이에은]|[ ,.!?]|$)|퍼센트|칼로리|개국)|분(?=[이만은을간 ])|시간"
 )
 """The same for a syllable alone, which is another word more often still (이 분, 일부)."""
 _COUNTED: Final = re.compile(

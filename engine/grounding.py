@@ -112,7 +112,7 @@ class Grounding:
             or _garbage(text, backing)
             or _language(text, language, backing)
             or _unsafe(text, language)
-            or _repetition(text, before)
+            or _repetition(text, backing, before)
             or _cut(text, language)
             or _claim(text, backing)
             or figures_said.fault(text, backing)
@@ -187,9 +187,10 @@ def _language(text: str, language: Language, backing: Backing) -> Fault | None:
     return None
 
 
-def _repetition(text: str, before: Sequence[str]) -> Fault | None:
+def _repetition(text: str, backing: Backing, before: Sequence[str]) -> Fault | None:
     tight = squeeze(text)[0]
-    if _STUTTER.search(tight) or _AGAIN.search(text):
+    again = _STUTTER.search(tight) or _AGAIN.search(text)
+    if again and not backing.within(again[0]):
         return "repetition"
     pairs = _pairs(tight)
     for earlier in before:

@@ -95,14 +95,15 @@ def fault(text: str, backing: Backing, names: Names, morphemes: Sequence[Morphem
     analyser is ready: fewer strangers are then found."""
     if _is_quoted(text, backing, names, morphemes):
         return "title"
-    for said in _found(text, names, backing):
+    own = _own(text, backing)
+    for said in _found(text, names, backing, own):
         if kind := _of_another(said, text, backing, names, morphemes):
             return kind
     if _is_known_work(text, backing) or _is_framed(text, backing, morphemes):
         return "title"
     if backing.item.domain is Domain.FOOD and _is_other_dish(text, backing):
         return "title"
-    return "name" if strangers.named(text, backing, morphemes) else None
+    return "name" if strangers.named(text, backing, morphemes, own) else None
 
 
 def _is_quoted(text: str, backing: Backing, names: Names, morphemes: Sequence[Morpheme]) -> bool:
@@ -130,25 +131,40 @@ def _is_quoted(text: str, backing: Backing, names: Names, morphemes: Sequence[Mo
     return False
 
 
-def _found(text: str, names: Names, backing: Backing) -> Iterator[_Said]:
+def _own(text: str, backing: Backing) -> list[tuple[int, int]]:
+    """Where the item's own names and the request's stand, the longest at each word's beginning."""
+    return [
+        (start, end)
+        for start, ends in _words(text)
+        if (end := next((end for key, end in ends if backing.owns(key)), None)) is not None
+    ]
+
+
+def _found(text: str, names: Names, backing: Backing, own: Sequence[tuple[int, int]]) -> Iterator[_Said]:
     """What the dictionary knows, the longest at each word's beginning; the item's own names are passed over."""
-    squeezed, places = squeeze(text)
-    free = 0
-    for at, start in enumerate(places):
-        if at < free or (start and (text[start - 1].isalnum() or text[start - 1] in "》〉」』>’”")):
+    for start, ends in _words(text):
+        if any(low <= start < high for low, high in own):
             continue
+        for key, end in ends:
+            found = names.spelt(key)
+            if found and not (len(key) > 1 and backing.has(text[start:end])):
+                yield _Said(found, start, end, len(key))
+                break
+
+
+def _words(text: str) -> Iterator[tuple[int, Iterator[tuple[str, int]]]]:
+    """Where each word begins, and what a name may be that begins there, squeezed, the longest first."""
+    squeezed, places = squeeze(text)
+
+    def names_at(at: int) -> Iterator[tuple[str, int]]:
         for length in range(min(MAX_NAME, len(squeezed) - at), 0, -1):
             end = places[at + length - 1] + 1
-            found = names.spelt(squeezed[at : at + length])
-            if not found or not _ends(text, end):
-                continue
-            if backing.is_own(text[start:end]):
-                free = at + length
-                break
-            if length > 1 and backing.has(text[start:end]):
-                continue
-            yield _Said(found, start, end, length)
-            break
+            if _ends(text, end):
+                yield squeezed[at : at + length], end
+
+    for at, start in enumerate(places):
+        if not (start and (text[start - 1].isalnum() or text[start - 1] in "》〉」』>’”")):
+            yield start, names_at(at)
 
 
 def _ends(text: str, end: int) -> bool:

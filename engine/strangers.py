@@ -39,10 +39,17 @@ _SUFFIXES: Final = ("네", "들", "님", "씨", "호", "표", "식", "풍", "파
 _NO_FRAGMENTS: Final = frozenset({"NR", "NNB", "NP", "XSV", "XSA"})
 
 
-def named(text: str, backing: Backing, morphemes: Sequence[Morpheme]) -> bool:
-    """Whether somebody or something is named that nothing backs. `morphemes` are empty for English, and where no
-    analyser is ready: then only shapes and capitals tell."""
-    return _proper(text, backing, morphemes) or _roled(text, backing, morphemes) or _capital(text, backing)
+def named(
+    text: str, backing: Backing, morphemes: Sequence[Morpheme], own: Sequence[tuple[int, int]] = ()
+) -> bool:
+    """Whether somebody or something is named that nothing backs; not within `own`, where the item's own names stand.
+    `morphemes` are empty for English, and where no analyser is ready: then only shapes and capitals tell."""
+    others = [m for m in morphemes if not any(start <= m.start < end for start, end in own)]
+    return (
+        _proper(text, backing, others, {end for _, end in own})
+        or _roled(text, backing, morphemes)
+        or _capital(text, backing)
+    )
 
 
 def is_common(word: str) -> bool:
@@ -55,19 +62,19 @@ def is_plain_food(word: str) -> bool:
     return word in _plain_foods()
 
 
-def _proper(text: str, backing: Backing, morphemes: Sequence[Morpheme]) -> bool:
-    known_end = -1  # where a known name ended: 무라카미 is one, 무라카미 류 someone else
+def _proper(text: str, backing: Backing, morphemes: Sequence[Morpheme], known_ends: set[int]) -> bool:
+    """`known_ends` are where known names end: 무라카미 is one, 무라카미 류 someone else."""
     for place, morpheme in enumerate(morphemes):
         if morpheme.tag != "NNP" and (morpheme.known or morpheme.tag != "NNG"):
             continue
         start, end = _whole(morphemes, place)
         chunk = text[start:end]
         if _is_backed(chunk, text[morpheme.start : morpheme.end], backing):
-            known_end = end
+            known_ends.add(end)
         elif (
             len(chunk) > 1
             or re.match(rf"\s?(?:{ROLES})", text[end:])
-            or (known_end == start - 1 and text[start - 1] == " ")
+            or (start - 1 in known_ends and text[start - 1] == " ")
         ):
             return True
     return any(not _is_backed(chunk, chunk, backing) for chunk in _fragments(text, morphemes))

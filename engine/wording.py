@@ -105,13 +105,20 @@ class Wording:
 
     async def __aiter__(self) -> AsyncIterator[Recommendation]:
         """What there is, whenever there is more of it; the first at once, and not the whole of it."""
-        ended = asyncio.gather(*self._tasks)
-        ended.add_done_callback(lambda _: self._changed.set())
-        while not ended.done():
+        for task in self._tasks:
+            task.add_done_callback(lambda _: self._changed.set())
+        while not all(task.done() for task in self._tasks):
             yield self.whole
             await self._changed.wait()
             self._changed.clear()
-        await ended
+        for task in self._tasks:
+            task.result()
+
+    async def finish(self) -> Recommendation:
+        """The whole, once there is no more to come."""
+        async for _ in self:
+            pass
+        return self.whole
 
     @property
     def whole(self) -> Recommendation:

@@ -110,7 +110,9 @@ async def test_no_invented_title_or_name_reaches_a_reply(
                 assert not [name for name in (*TITLES, *PEOPLE) if name in text], text
                 seen += 1
             models += any(sentence in told(answer.replies[-1]) for sentence in HARMLESS)
-        refused = sum(n for kind, n in app.engine.llm.counts.items() if kind.startswith("refused."))
+        assert app.engine.llm is not None
+        counts = app.engine.llm.counts
+        refused = sum(count for kind, count in counts.items() if kind.startswith("refused."))
     assert isinstance(liar.otherwise, Liar)
     assert liar.otherwise.lies > 2 * TURNS
     assert refused > TURNS

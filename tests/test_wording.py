@@ -72,7 +72,10 @@ async def test_cards_stand_at_once_and_their_words_grow(writing: Drafts, worker:
 async def test_sentences_are_shown_one_by_one(recommender: Recommender, worker: OpenAIs) -> None:
     """A reason that waits for its last word is no stream."""
     more = asyncio.Event()
-    pieces = ["이유: 뜨끈한 국물이라 비 오는 날에 잘 어울려요. 천", "천히 먹기 좋아요.\n도움: 몸이 천천히 풀려요."]
+    pieces = [
+        "이유: 뜨끈한 국물이라 비 오는 날에 잘 어울려요. 천",
+        "천히 먹기 좋아요.\n도움: 몸이 천천히 풀려요.",
+    ]
     worker.otherwise = Answer(text=pieces, hold=more, held=1)
     llm = LLM(worker.url)
     await llm.ready()
