@@ -35,7 +35,6 @@ class Answer:
     body: Any = None
     hold: asyncio.Event | None = None
     held: int = 0
-    delay: float = 0.0
     cut: int | None = None
     finish: str | None = "stop"
     usage: tuple[int, int] | None = (11, 3)
@@ -108,8 +107,6 @@ async def serving() -> AsyncIterator[OpenAIs]:
         made.keys.append(request.headers.get("Authorization"))
         answer = made._next(body)
         try:
-            if answer.delay:
-                await asyncio.sleep(answer.delay)
             if answer.hold is not None and not answer.held:
                 await answer.hold.wait()
             if answer.body is not None or answer.status != 200:

@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.item import GENRES, Domain, Item
@@ -193,6 +193,7 @@ VALUES = st.recursive(
 RAW = VALUES | st.dictionaries(st.sampled_from([each.name for each in fields(Request)]), VALUES, max_size=8)
 
 
+@settings(max_examples=60)
 @given(RAW, st.sampled_from([Request(), Request(domain=BOOK), Request(domain=FOOD), LIMITS]))
 def test_whatever_a_model_says_only_empty_fields_are_filled_from_the_vocabularies(
     raw: object, request_: Request

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import socket
 import time
@@ -119,6 +120,23 @@ async def test_a_stream_comes_in_pieces_and_tells_its_cost_afterwards(server: Op
         assert whole is not None
         assert (whole.text, whole.finish, whole.prompt_tokens) == ("비 오는 날엔 이 책.", "length", 9)
         assert server.asked[0]["stream"] is True
+
+
+async def test_a_stream_as_llama_cpp_and_ollama_send_it_is_read(server: OpenAIs) -> None:
+    """They begin with a role and no words, may send empty choices, and tell the cost with the last words or never."""
+    events = [
+        {"choices": [{"index": 0, "delta": {"role": "assistant", "content": None}, "finish_reason": None}]},
+        {"choices": []},
+        {"choices": [{"index": 0, "delta": {"content": "비"}}]},
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}, "timings": {"prompt_n": 5}},
+    ]  # fmt: skip
+    body = b"".join(b"data: " + json.dumps(each).encode() + b"\n\n" for each in events) + b"data: [DONE]\n\n"
+    server.say(Answer(body=body, headers={"Content-Type": "text/event-stream"}))
+    async with client(server.url) as llm:
+        stream = llm.stream(ASKED, adapter="reply", max_tokens=3, budget_first=LONG, budget_all=LONG)
+        assert [piece async for piece in stream] == ["비"]
+        assert stream.completion is not None
+        assert (stream.completion.finish, stream.completion.prompt_tokens) == ("stop", 5)
 
 
 async def test_the_first_words_are_shown_before_the_last_are_written(server: OpenAIs) -> None:

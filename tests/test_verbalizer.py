@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.item import Domain, Item
@@ -160,6 +160,7 @@ def test_where_the_model_sees_no_difference_the_former_order_holds() -> None:
     assert reordered([], {"book:k0": 1.0}) == []
 
 
+@settings(max_examples=50)
 @given(st.integers(0, 30), st.dictionaries(st.integers(0, 35), st.floats(0, 1)), st.integers(0, 9))
 def test_nothing_is_lost_and_scores_stay_in_order(count: int, likes: dict[int, float], picks: int) -> None:
     before = ranked(count)
@@ -188,6 +189,7 @@ def test_what_was_asked_for_by_name_or_shown_lately_keeps_its_place() -> None:
     assert ids(after)[1] == "21"
 
 
+@settings(max_examples=20)
 @given(st.integers(0, 1000))
 def test_every_seed_shuffles_all_of_them(seed: int) -> None:
     before = ranked(12)
