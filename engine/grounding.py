@@ -34,6 +34,8 @@ FAULTS: Final[tuple[Fault, ...]] = (
 
 LONGEST: Final = 400
 """Characters of a sentence that anybody would read; a longer one is refused unread."""
+SHORT: Final = 3
+"""Words of an English sentence from which on most of them must be English ones."""
 ALIKE: Final = 0.75
 """The part of a sentence's pairs of letters that another may have too before it says the same again."""
 SIGNS_MOST: Final = 3
@@ -50,40 +52,6 @@ _AGAIN: Final = re.compile(r"(\w{2,})(?:[\s,]+\1){2,}(?!\w{3})")
 _STOPPED: Final = re.compile(r"[.!?~…。！？♡♥]+[\"'”’」』》〉)\]]*$|\W$")
 _KOREAN_END: Final = re.compile(r"(?:요|다|까|죠|지요|네|군|걸|래|자|라|어|아|야|지|음|함|됨|임)$")
 _OPEN: Final = {"《": "》", "〈": "〉", "「": "」", "『": "』", "“": "”", "‘": "’", "(": ")", "[": "]"}
-_FUNCTION_WORDS: Final = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "and",
-        "of",
-        "to",
-        "in",
-        "it",
-        "is",
-        "with",
-        "for",
-        "you",
-        "your",
-        "that",
-        "this",
-        "at",
-        "on",
-        "its",
-        "as",
-        "from",
-        "by",
-        "one",
-        "are",
-        "will",
-        "be",
-        "but",
-        "or",
-        "so",
-        "not",
-        "no",
-    ]
-)
 
 
 class Grounding:
@@ -178,7 +146,8 @@ def _language(text: str, language: Language, backing: Backing) -> Fault | None:
         if hangul:
             return "language"
         words = re.findall(r"[a-z']+", text.lower())
-        return "language" if len(words) > 4 and _FUNCTION_WORDS.isdisjoint(words) else None
+        known = sum(map(strangers.is_english, words))
+        return "language" if len(words) > SHORT and known * 2 < len(words) else None
     if not hangul:
         return "language"
     for word in re.findall(r"[A-Za-zÀ-ɏ]{2,}", text):
@@ -228,5 +197,4 @@ def _claim(text: str, backing: Backing) -> Fault | None:
 @cache
 def _claims() -> re.Pattern[str]:
     words = read("grounding")["words"]
-    korean = sorted((*words["claims"], *words["platforms"]), key=len, reverse=True)
-    return re.compile("|".join((*map(re.escape, korean), *words["claims_en"])))
+    return re.compile("|".join((*words["claims"], *words["claims_en"], *map(re.escape, words["platforms"]))))

@@ -61,8 +61,8 @@ _WORK_BEFORE: Final = re.compile(
     re.I,
 )
 _BESIDE: Final = re.compile(
-    r"[와과]\s?(?:나란히|더불어|이어서)|"
-    r"(?:보다|만큼|못지\s?않게?)\s.*(?:이야기|소설|영화|작품|책|동화|시집|단편|에세이)(?:예요|이에요|입니다|이죠|지요|죠)\W*$"
+    r"[와과]\s?(?:나란히|더불어|이어서|함께 (?:보|읽)(?:면|으면|어|아|기|시면|으시면))|"
+    r"(?:처럼|보다|만큼|못지\s?않게?)\s.*(?:이야기|소설|영화|작품|책|동화|시집|단편|에세이)(?:예요|이에요|입니다|이죠|지요|죠)\W*$"
 )
 """What stands after a work that another is set beside, even where the words are plain ones."""
 _OF_SOMETHING: Final = re.compile(
@@ -73,7 +73,7 @@ _WORK_ONLY: Final = re.compile(
 )
 """What is seen, read or made: only a work stands there."""
 _OF_PERSON: Final = re.compile(
-    rf"\s?(?:{strangers.ROLES}|특유|주연|표 )|의 (?:연기|소설|시|문장|연출|영화|책|목소리|눈빛|음악)|[이가] (?:연기|쓴|만든|그린|부르|연출|출연|나오)"
+    rf"\s?(?:{strangers.ROLES}|특유|주연|표 )|의 (?:연기|소설|시|문장|연출|영화|책|목소리|눈빛|음악)|[을를] (?:떠올리|연상|닮)|[이가] (?:연기|쓴|만든|그린|부르|연출|출연|나오)"
 )
 _TASTE: Final = re.compile(r"\s?(?:처럼|같[은이]|빛|향|맛|색|을 뿌린 듯)")
 _AMBIGUOUS: Final = frozenset({"마음", "우리들", "안경", "심판", "변신", "부활", "악의"})
@@ -125,7 +125,8 @@ def _is_quoted(text: str, backing: Backing, names: Names, morphemes: Sequence[Mo
             m.tag == "NNP" and match.start() <= m.start < match.end() and not strangers.is_common(m.form)
             for m in morphemes
         )
-        capital = inner.isascii() and any(word[0].isupper() for word in inner.split())
+        words = inner.split() if inner.isascii() else []
+        capital = sum(word[0].isupper() for word in words) >= min(2, len(words)) > 0
         if proper or capital or cue or _RECALLED.search(after) or (" " not in inner.strip() and len(key) > 5):
             return True
     return False
@@ -209,17 +210,19 @@ def _is_title(
     said: _Said, name: Name, text: str, backing: Backing, names: Names, morphemes: Sequence[Morpheme]
 ) -> bool:
     """Whether words that are some title are said as one."""
-    words, before, after = text[said.start : said.end], text[: said.start], text[said.end :]
+    words, before = text[said.start : said.end], text[: said.start]
+    after = text[said.end :].lstrip(".…!?,")  # 집으로...와, E.T.를
     if words.isascii() and any(char.isalpha() for char in words):
         several = sum(word[0].isupper() for word in words.split()) > 1
-        inside = said.letters >= SURE and bool(before.strip(" \"'“‘"))
-        return words[0].isupper() and (several or inside or bool(_WORK_BEFORE.search(before)))
+        inside = said.letters >= SURE and not strangers.SENTENCE_STARTS.search(before)
+        marked = bool(_WORK_BEFORE.search(before)) or any(cue.match(after) for cue in _CUES)
+        return words[0].isupper() and (several or inside or marked)
     made_or_seen = _MADE.match(after) or _SEEN.match(after)
     compared = _COMPARED.match(after)
     if _is_sibling(name, backing, names) and (made_or_seen or compared or said.letters >= SURE):
         return True
     if words.isdigit() or said.letters == 1:
-        return False
+        return _MADE.match(after) is not None
     within = [m for m in morphemes if said.start <= m.start < said.end]
     if any(m.tag == "NNP" and not strangers.is_common(m.form) for m in within):
         return True

@@ -23,12 +23,21 @@ LATIN: Final = frozenset(read("grounding")["words"]["latin"])
 
 _CAPITAL: Final = re.compile(r"(?<![A-Za-zÀ-ɏ0-9'’])[A-ZÀ-Þ][A-Za-zÀ-ɏ0-9'’-]*")
 _POSSESSIVE: Final = re.compile(r"['’]s?$")
-_SENTENCE_STARTS: Final = re.compile(r"(?:^|[.!?:…]['\"”’]?\s+)[\s\"'“‘(]*$")
+SENTENCE_STARTS: Final = re.compile(r"(?:^|[.!?:…]['\"”’]?\s+)[\s\"'“‘(]*$")
 _GOES_ON: Final = re.compile(r"\s([A-Z][\w'’-]+)")
 _DOES: Final = re.compile(r"\s(?:is|was|has|and|will|\w+s)\b(?!\s+(?:in|of|to)\b)")
 _SURNAMES: Final = (
     "김이박최정강조윤장임한오서신권황안송류유전홍고문양손배백허남심노하곽성차주우구민진나지엄채원천방공현함변염추도석선설마길연위표명기반"
     "왕금옥육인맹제모탁국여어은편용예경봉사부"
+)
+_GIVEN: Final = frozenset(
+    "민서준도윤예시우하지호주원훈연현은수아채다영희미경순자철동재석혜태보해소담나유진세가온빈율린별솔겸한병중검환규형찬혁성승종창상광기정선숙옥란"
+    "애화길용균근범식웅람슬든름비솜"
+)
+"""Syllables of Korean given names."""
+_SHAPED: Final = re.compile(
+    rf"(?<![가-힣])[{_SURNAMES}][{''.join(sorted(_GIVEN))}]{{2}}"
+    rf"(?=(?:이|가|을|를|의|과|와|은|는|도|에게|처럼|보다)(?![가-힣])|\s(?P<role>{ROLES}))"
 )
 _ROLED: Final = re.compile(
     rf"(?<![가-힣])(?P<name>(?:[가-힣]{{1,6}}\s)?[가-힣]{{1,6}}?)\s(?P<role>{ROLES})"
@@ -47,6 +56,7 @@ def named(
     others = [m for m in morphemes if not any(start <= m.start < end for start, end in own)]
     return (
         _proper(text, backing, others, {end for _, end in own})
+        or _shaped(text, backing, morphemes)
         or _roled(text, backing, morphemes)
         or _capital(text, backing)
     )
@@ -55,6 +65,11 @@ def named(
 def is_common(word: str) -> bool:
     """Whether a word that is taken for a name is none."""
     return word in _common()
+
+
+def is_english(word: str) -> bool:
+    """Whether a word, in lower case, is one that the package itself says in English."""
+    return word in _lower_case()
 
 
 def is_plain_food(word: str) -> bool:
@@ -96,7 +111,7 @@ def _whole(morphemes: Sequence[Morpheme], place: int) -> tuple[int, int]:
 
 def _fragments(text: str, morphemes: Sequence[Morpheme]) -> Iterator[str]:
     """Words that the analyser could only take to pieces, as it does with names it does not know: one that begins with
-    a particle, or three nouns of one syllable and more in a row (옥류관)."""
+    a particle, two syllables of given names (유찬이), or three nouns of one syllable and more in a row (옥류관)."""
     for place, morpheme in enumerate(morphemes):
         if morpheme.start and text[morpheme.start - 1] != " ":
             continue
@@ -108,6 +123,16 @@ def _fragments(text: str, morphemes: Sequence[Morpheme]) -> Iterator[str]:
             and (end == place or morphemes[end].start == morphemes[end - 1].end)
         ):
             end += 1
+        pair = morphemes[place : place + 2]
+        if (
+            len(morphemes) > place + 2
+            and morphemes[place + 2].tag[0] == "J"
+            and all(m.end == m.start + 1 and text[m.start] in _GIVEN for m in pair)
+            and pair[0].end == pair[1].start
+            and pair[1].end == morphemes[place + 2].start
+            and pair[1].tag[0] == "N"
+        ):
+            yield text[pair[0].start : pair[1].end]
         if end - place >= 3 and not any(m.tag in _NO_FRAGMENTS for m in morphemes[place:end]):
             yield text[morpheme.start : morphemes[end - 1].end]
         elif (morpheme.tag == "MM" and morpheme.form == "니") or (
@@ -130,6 +155,17 @@ def _is_backed(chunk: str, proper: str, backing: Backing) -> bool:
     if any(chunk.endswith(suffix) and backing.has(chunk[: -len(suffix)]) for suffix in _SUFFIXES):
         return True
     return any(backing.has_word(chunk[:size]) and proper not in chunk[size:] for size in range(2, len(chunk)))
+
+
+def _shaped(text: str, backing: Backing, morphemes: Sequence[Morpheme]) -> bool:
+    """Whether a word of a Korean name's shape and syllables is none that the analyser knows whole."""
+    for match in _SHAPED.finditer(text) if morphemes else ():
+        own = [m for m in morphemes if match.start() <= m.start < match.end()]
+        whole = len(own) == 1 and own[0].end == match.end() and own[0].tag != "NNP"
+        inflected = any(m.tag[0] in "VE" or m.tag[:2] == "XS" for m in own) and not match["role"]
+        if not (whole or inflected or is_common(match[0]) or backing.has(match[0])):
+            return True
+    return False
 
 
 def _roled(text: str, backing: Backing, morphemes: Sequence[Morpheme]) -> bool:
@@ -163,7 +199,7 @@ def _capital(text: str, backing: Backing) -> bool:
             backing.has(part) or part.lower() in _lower_case() for part in word.split("-")
         ):
             continue
-        if not korean and _SENTENCE_STARTS.search(text[: match.start()]):
+        if not korean and SENTENCE_STARTS.search(text[: match.start()]):
             after = text[match.end() :]
             following = _GOES_ON.match(after)
             goes_on = following is not None and not backing.has(_POSSESSIVE.sub("", following[1]))
