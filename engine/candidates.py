@@ -143,12 +143,12 @@ def fuse(sources: Mapping[str, Sequence[Hit]], avoid: Sequence[str] = ()) -> lis
 async def _query_vector(
     index: Version, embedder: Embedder, request: Request, taste: Taste, method: Method
 ) -> Vectors:
-    query = await embedder.query(request.text)
+    query = index.fitting(await embedder.query(request.text))
     if method == 2:
         return query
     parts = [query]
     if taste.says:
-        said = await embedder.passages(taste.says)
+        said = index.fitting(await embedder.statements(taste.says))
         best = np.argsort(-(said @ query))[:STATEMENTS]
         parts.append(STATEMENT_WEIGHT * np.mean(said[best], axis=0))
     if taste.liked:

