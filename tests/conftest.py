@@ -15,7 +15,7 @@ import pytest_asyncio
 from bot.app import opened
 from bot.settings import Settings
 from bot.tasks import Tasks
-from bot.telegram import adapter, flow, service
+from bot.telegram import calls, flow, service
 from data.item import Item
 from data.sources import catalog
 from engine import korean
@@ -219,7 +219,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pace that Telegram bears has tests of its own; in others nobody waits for it, nor long for what is away."""
     for name in ("CHAT_SECONDS", "EDIT_SECONDS", "GROUP_EDIT_SECONDS", "GROUP_SECONDS"):
         monkeypatch.setattr(flow, name, 0.0)
-    monkeypatch.setattr(adapter, "AWAY_FIRST", 0.01)
+    monkeypatch.setattr(calls, "AWAY_FIRST", 0.01)
     monkeypatch.setattr(service, "Tasks", functools.partial(Tasks, 0.01))
 
 

@@ -47,7 +47,7 @@ async def serve(app: App, stop: asyncio.Event | None = None) -> None:
         me = Me(bot.id, bot.username, router.knows)
         buttons = Buttons(Seals.of_token(bot.token), me.username, app.database)
         platform = Telegram(bot, app.database, buttons)
-        delivery = app.delivery(platform, platform.working)
+        delivery = app.delivery(platform, platform.signs.working)
         queries = Inline(bot, lambda person, text: _offer(app, person, text))
         intake = Intake(bot, platform, delivery, me, queries.answer)
         operators = [each for name, each in settings.admins if name == PLATFORM]
