@@ -160,3 +160,23 @@ async def test_what_the_rules_do_not_read_the_model_may(person: Someone, worker:
     worker.otherwise = lambda body: Answer(text=read) if body.get("response_format") else writing(body)
     await person.says("뭔가 반짝반짝 빛나는 걸 만나고 싶은 기분")
     assert {card.domain for card in person.last.replies[-1].cards} == {"movie"}
+
+
+async def test_operators_see_what_became_of_what_the_worker_said(
+    built_home: Path, tmp_path: Path, worker: OpenAIs
+) -> None:
+    """A model that invents all day would be noticed by nobody."""
+    worker.otherwise = lambda body: (
+        Answer(text="이유: '은하 세탁소'만큼 좋아요.") if body["model"] == "reply" else writing(body)
+    )
+    home = tmp_path / "home"
+    shutil.copytree(built_home, home)
+    raw = {"home": home, "turns_per_minute": 0, "llm_url": worker.url, "admins": (("test", "boss"),)}
+    async with opened(Settings.model_validate(raw)) as app:
+        assert app.engine.llm is not None
+        await app.engine.llm.ready()
+        boss = Someone(Stage(app), "boss")
+        await boss.says("비 오는 날 뜨끈한 국물")
+        told = (await boss.presses("health")).text
+    assert "대신 안에 든 글로 채운 이유 3개" in told
+    assert "title 3" in told
