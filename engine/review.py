@@ -83,7 +83,7 @@ def read(text: str) -> Review:
 def _label() -> re.Pattern[str]:
     names = "|".join(sorted(map(re.escape, line_labels()), key=len, reverse=True))
     return re.compile(
-        rf"{_BOUNDARY.pattern}{_LIST_MARK.pattern}({names})[*_]*\s*[:：][*_]*[ \t]*", re.IGNORECASE
+        rf"{_BOUNDARY.pattern}{_LIST_MARK.pattern}({names})[*_]*[ \t]*[*_]*[:：][*_]*[ \t]*", re.IGNORECASE
     )
 
 
@@ -108,8 +108,9 @@ def _safe(text: str) -> int:
     boundary = 0
     for match in _BOUNDARY.finditer(text):
         boundary = match.end()
-    tail = _LIST_MARK.sub("", text[boundary:], count=1).rstrip(" *_").lower()
-    return boundary if any(label.startswith(tail) for label in line_labels()) else len(text)
+    tail = _LIST_MARK.sub("", text[boundary:], count=1).rstrip(" \t*_").lower()
+    begins = tail.isdigit() or any(label.startswith(tail) for label in line_labels())
+    return boundary if begins else len(text)
 
 
 def _fit(text: str) -> int | None:

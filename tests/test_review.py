@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.prompts import review_target
@@ -78,11 +78,12 @@ def test_a_model_that_writes_on_and_on_is_not_followed() -> None:
 
 
 PIECES = st.lists(
-    st.sampled_from(["이유", "도움", "점수", "질문", ":", "：", " ", "\n", "**", "- ", "좋아요", ".", "8", "/10", "추천 ", "!", "Why", "도"]),
-    max_size=25,
+    st.sampled_from(["이유", "도움", "점수", "질문", ":", "：", " ", "\n", "**", "- ", "좋아요", ".", "8", "/10", "추천 ", "!", "Why", "도", "1", "2)", "_", "#", "이", "\t", "”"]),
+    max_size=20,
 )  # fmt: skip
 
 
+@settings(max_examples=200)
 @given(PIECES)
 def test_how_it_was_cut_into_pieces_does_not_matter(pieces: list[str]) -> None:
     """Keeps away a reason that reads otherwise when the network is slow."""
