@@ -17,7 +17,14 @@ from engine.lexicon import read
 from engine.request import Request
 from engine.text import squeeze
 
+SHORT: Final = 4
+"""Latin letters and digits that easily stand inside other words."""
 _NO_WORD: Final = re.compile(r"[^\w]+|_")
+
+_FOLDED: Final = {code: unicodedata.normalize("NFD", chr(code))[0] for code in range(0xC0, 0x250)} | {
+    ord("’"): "'",
+    ord("‘"): "'",
+}
 
 
 class Backing:
@@ -55,8 +62,10 @@ class Backing:
         return key in self._squeezed
 
     def within(self, words: str) -> bool:
-        """Whether the words stand in the texts, however they are spaced and punctuated."""
-        return squeeze(plain(words))[0] in self._tight
+        """Whether the words stand in the texts, however they are spaced and punctuated; a few Latin letters only as
+        words of their own."""
+        key = squeeze(plain(words))[0]
+        return key in self._tight if len(key) > SHORT or not key.isascii() else self.has_word(key)
 
     @cached_property
     def _tight(self) -> str:
@@ -79,11 +88,9 @@ def _tails(name: str) -> Iterator[str]:
 
 
 def plain(text: str) -> str:
-    """For comparison: NFKC, lower case, one kind of quotes, no accents."""
-    folded = unicodedata.normalize("NFKC", text).lower().replace("’", "'").replace("‘", "'")
-    if folded.isascii():
-        return folded
-    return "".join(unicodedata.normalize("NFD", char)[0] if "À" <= char <= "ɏ" else char for char in folded)
+    """For comparison: NFKC, lower case, one kind of apostrophes, no accents."""
+    folded = unicodedata.normalize("NFKC", text).lower()
+    return folded if folded.isascii() else folded.translate(_FOLDED)
 
 
 def _names(item: Item, request: Request, allowed: Sequence[str]) -> Iterator[str]:

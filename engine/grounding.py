@@ -45,6 +45,10 @@ _MEANT_SIGNS: Final = frozenset("&%+/·~°℃’‘“”'\"…–—-−×")
 _MARKUP: Final = re.compile(
     r"\*\*|__|^\s*[#>*•▶■◆-]\s?|^#{1,6}|```|\\n|\"\w+\"\s*:|^\s*[{\[]|[}\]]\s*$|[{}\\|^@]"
 )
+_FOREIGN_STOPS: Final = re.compile(r"[。、！？，]|(.)\1{4,}")
+"""Stops of Chinese and Japanese, and anything five times in a row."""
+_JOINER: Final = "\u200d"
+"""Joins emoji into one."""
 _LONE_LETTERS: Final = re.compile(r"[ㄱ-ㅎㅏ-ㅣᄀ-ᇿ]")
 _LAUGHS: Final = re.compile(r"[ㅋㅎ]{2,6}|[ㅠㅜ]{1,4}")
 _STUTTER: Final = re.compile(r"(\S)\1{3,}|(.{3,}?)\2{2,}|(.{2})\3{3,}")
@@ -115,29 +119,28 @@ def _unsafe(text: str, language: Language) -> Fault | None:
 
 
 def _garbage(text: str, backing: Backing) -> Fault | None:
-    """Letters of other scripts, markup, broken syllables, too many signs."""
-    if not text or _MARKUP.search(text):
+    """Markup, broken syllables, letters of other scripts, what cannot be seen, and too many signs."""
+    if (
+        not text
+        or _MARKUP.search(text)
+        or _FOREIGN_STOPS.search(text)
+        or _LONE_LETTERS.search(_LAUGHS.sub("", text))
+    ):
         return "garbage"
-    if _LONE_LETTERS.search(_LAUGHS.sub("", text)):
-        return "garbage"
-    signs, foreign, own = 0, 0, 0
+    own = foreign = signs = 0
     for char in text:
         if char.isalpha():
-            if char.isascii() or "가" <= char <= "힣" or "À" <= char <= "ɏ":
-                own += 1
-            elif char not in backing.text:
-                foreign += 1
-        elif char.isspace() or char.isdigit() or char in _MEANT_SIGNS:
-            continue
-        elif unicodedata.category(char) in ("So", "Sk", "Sm", "Sc", "Cn", "Co", "Cs", "Cc", "Lo", "Mn"):
-            signs += 2 if unicodedata.category(char)[0] == "C" or char == "\ufffd" else 1
-    if "\ufffd" in text or signs > SIGNS_MOST:
-        return "garbage"
-    if foreign:
-        return "language" if foreign > own else "garbage"
-    if not own:
-        return "garbage"
-    return "garbage" if re.search(r"[。、！？，]", text) or re.search(r"(.)\1{4,}", text) else None
+            mine = char.isascii() or "가" <= char <= "힣" or "À" <= char <= "ɏ"
+            own += mine
+            foreign += not mine and char not in backing.text
+        elif not (char.isspace() or char.isdigit() or char in _MEANT_SIGNS):
+            category = unicodedata.category(char)
+            if char == "\ufffd" or (category[0] == "C" and char != _JOINER):
+                return "garbage"
+            signs += category[0] == "S"
+    if foreign > own > 0 or (foreign and not own):
+        return "language"
+    return "garbage" if foreign or not own or signs > SIGNS_MOST else None
 
 
 def _language(text: str, language: Language, backing: Backing) -> Fault | None:

@@ -65,6 +65,9 @@ _BESIDE: Final = re.compile(
     r"(?:처럼|보다|만큼|못지\s?않게?)\s.*(?:이야기|소설|영화|작품|책|동화|시집|단편|에세이)(?:예요|이에요|입니다|이죠|지요|죠)\W*$"
 )
 """What stands after a work that another is set beside, even where the words are plain ones."""
+_OUTDONE: Final = re.compile(r"보다\s(?:훨씬|더|덜|조금|한층|먼저|좀)")
+_ADVERBIAL: Final = re.compile(r"으?로\s(?!이어|넘어|가는|시작|유명|알려)")
+"""What follows words that are no title: 낮은 목소리로 흘러가요."""
 _OF_SOMETHING: Final = re.compile(
     r"(\S+의 \S+?)(?:[을를]\s(?:떠올리게|연상|닮은|잇는)|처럼|보다|만큼|[와과]\s(?:함께|나란히|비슷|닮|같은)|에\s?버금|\s?못지)"
 )
@@ -95,8 +98,9 @@ def fault(text: str, backing: Backing, names: Names, morphemes: Sequence[Morphem
     analyser is ready: fewer strangers are then found."""
     if _is_quoted(text, backing, names, morphemes):
         return "title"
-    own = _own(text, backing)
-    for said in _found(text, names, backing, own):
+    places = _places(text)
+    own = _own(places, backing)
+    for said in _found(text, places, names, backing, own):
         if kind := _of_another(said, text, backing, names, morphemes):
             return kind
     if _is_known_work(text, backing) or _is_framed(text, backing, morphemes):
@@ -132,40 +136,48 @@ def _is_quoted(text: str, backing: Backing, names: Names, morphemes: Sequence[Mo
     return False
 
 
-def _own(text: str, backing: Backing) -> list[tuple[int, int]]:
-    """Where the item's own names and the request's stand, the longest at each word's beginning."""
+Places = Sequence[tuple[int, Sequence[tuple[str, int]]]]
+
+
+def _places(text: str) -> Places:
+    """Where each word begins, and what a name may be that begins there: squeezed and with its end, the longest first."""
+    squeezed, at = squeeze(text)
+    ends = [number for number, place in enumerate(at) if _ends(text, place + 1)]
     return [
-        (start, end)
-        for start, ends in _words(text)
-        if (end := next((end for key, end in ends if backing.owns(key)), None)) is not None
+        (
+            start,
+            [
+                (squeezed[first : last + 1], at[last] + 1)
+                for last in reversed(ends)
+                if 0 <= last - first < MAX_NAME
+            ],
+        )
+        for first, start in enumerate(at)
+        if not (start and (text[start - 1].isalnum() or text[start - 1] in "》〉」』>’”"))
     ]
 
 
-def _found(text: str, names: Names, backing: Backing, own: Sequence[tuple[int, int]]) -> Iterator[_Said]:
+def _own(places: Places, backing: Backing) -> list[tuple[int, int]]:
+    """Where the item's own names and the request's stand, the longest at each word's beginning."""
+    return [
+        (start, end)
+        for start, spelt in places
+        if (end := next((end for key, end in spelt if backing.owns(key)), None)) is not None
+    ]
+
+
+def _found(
+    text: str, places: Places, names: Names, backing: Backing, own: Sequence[tuple[int, int]]
+) -> Iterator[_Said]:
     """What the dictionary knows, the longest at each word's beginning; the item's own names are passed over."""
-    for start, ends in _words(text):
+    for start, spelt in places:
         if any(low <= start < high for low, high in own):
             continue
-        for key, end in ends:
+        for key, end in spelt:
             found = names.spelt(key)
             if found and not (len(key) > 1 and backing.has(text[start:end])):
                 yield _Said(found, start, end, len(key))
                 break
-
-
-def _words(text: str) -> Iterator[tuple[int, Iterator[tuple[str, int]]]]:
-    """Where each word begins, and what a name may be that begins there, squeezed, the longest first."""
-    squeezed, places = squeeze(text)
-
-    def names_at(at: int) -> Iterator[tuple[str, int]]:
-        for length in range(min(MAX_NAME, len(squeezed) - at), 0, -1):
-            end = places[at + length - 1] + 1
-            if _ends(text, end):
-                yield squeezed[at : at + length], end
-
-    for at, start in enumerate(places):
-        if not (start and (text[start - 1].isalnum() or text[start - 1] in "》〉」』>’”")):
-            yield start, names_at(at)
 
 
 def _ends(text: str, end: int) -> bool:
@@ -226,13 +238,15 @@ def _is_title(
     within = [m for m in morphemes if said.start <= m.start < said.end]
     if any(m.tag == "NNP" and not strangers.is_common(m.form) for m in within):
         return True
-    phrase = words in _phrases()
+    phrase = words in _phrases() or _ADVERBIAL.match(after) is not None
     if " " in name.value and not phrase and said.letters >= SURE - 1:
         return True
     plain = phrase or len(within) == 1 or (not within and said.letters < SURE)
     if not plain and said.letters >= SURE:
         return True
     if made_or_seen or _WORK_BEFORE.search(before) or _BESIDE.match(after):
+        return True
+    if said.letters >= SURE - 1 and not phrase and _OUTDONE.match(after):
         return True
     return compared is not None and not plain
 

