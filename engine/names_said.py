@@ -52,7 +52,13 @@ _COMPARED: Final = re.compile(
     r"[을를]\s?(?:떠올|닮|연상|잇는|뛰어넘|능가|이은)|의\s.{0,12}(?:떠올|생각|닮|그리|느껴|잇)|(?:부터|까지)\s.{0,6}(?:이어|단숨|쭉|정주행)|"
     r"으?로\s?(?:이어지|넘어가|가는)|[와과]는\s|이?랑\s)"
 )
-_CUES: Final = (_MADE, _SEEN, _COMPARED)
+_WITHIN: Final = re.compile(
+    r"에(?:서|도)?\s?(?:나온|나오는|나올|등장|실린|담긴)|\s?속(?:의|에|에서)?\s|의\s?(?:주인공|결말|줄거리|배경|장면|한 장면|세계|등장인물|후속|원작|그 맛)"
+)
+"""What stands after a work that something is taken from."""
+_CUES: Final = (_MADE, _SEEN, _COMPARED, _WITHIN)
+_OF_ANOTHER: Final = re.compile(r"(?<![가-힣]만)의 \S")
+"""The shape of a title of several words, 달빛 정거장의 고양이: not 나만의 시간."""
 _RECALLED: Final = re.compile(
     r"떠올|생각나|생각이 나|닮|비슷|연상|전작|원작|작가|감독|속편|시리즈|이전|다음|reminds|similar|like"
 )
@@ -131,7 +137,9 @@ def _is_quoted(text: str, backing: Backing, names: Names, morphemes: Sequence[Mo
         )
         words = inner.split() if inner.isascii() else []
         capital = sum(word[0].isupper() for word in words) >= min(2, len(words)) > 0
-        if proper or capital or cue or _RECALLED.search(after) or (" " not in inner.strip() and len(key) > 5):
+        if proper or capital or cue or _RECALLED.search(after) or _OF_ANOTHER.search(inner):
+            return True
+        if " " not in inner.strip() and len(key) > 5:
             return True
     return False
 
