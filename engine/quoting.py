@@ -53,5 +53,11 @@ def tokens(text: str) -> int:
     letters = ((codes | 0x20) >= 0x61) & ((codes | 0x20) <= 0x7A)
     blanks = codes == 0x20
     marks = ~(hangul | rare | letters | blanks)
-    some = (1.15 * hangul.sum(), 0.34 * letters.sum(), 0.4 * blanks.sum(), 1.05 * marks.sum(), 3.0 * rare.sum())
+    some = (
+        1.15 * hangul.sum(),
+        0.34 * letters.sum(),
+        0.4 * blanks.sum(),
+        1.05 * marks.sum(),
+        3.0 * rare.sum(),
+    )
     return math.ceil(sum(map(float, some)))
