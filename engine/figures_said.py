@@ -6,6 +6,8 @@ A length may be said in other words: two hours of 118 minutes.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from data.item import Domain
@@ -40,86 +42,17 @@ _IDIOM: Final = re.compile(
     r"\s?(?:번(?!째)|입|숟갈|숟가락|젓가락|모금|걸음|발짝|마디|잔|그릇|뼘|줄|배(?=로|나)|겹|손가락)"
 )
 """What is counted in passing: 세 번, 열 걸음."""
-_IDIOM_MOST: Final = 10
-
-
-def fault(sentence: str, backing: Backing) -> Fault | None:
-    """The kind of the first number that nothing backs."""
-    found = list(figures(sentence))
-    skip = -1
-    for place, (figure, start, end) in enumerate(found):
-        if start < skip:
-            continue
-        before, after = sentence[:start], sentence[end:]
-        if figure.unit == "hour":
-            joined = _joined(found, place, sentence)
-            if joined is not None:
-                figure, end = joined
-                skip, after = end, sentence[end:]
-        if not _backed(figure, before, after, sentence[start:end], backing):
-            return "year" if _is_year(figure, sentence[start:end]) else "number"
-    return None
-
-
-def _joined(found: list[tuple[Figure, int, int]], place: int, sentence: str) -> tuple[Figure, int] | None:
-    """Hours with the minutes that follow them, as minutes."""
-    hours, _, end = found[place]
-    if half := re.match(r"\s*반(?![가-힣])|\s*반(?=[을이은도의 ])| and a half", sentence[end:]):
-        return Figure(hours.value * 60 + 30, "minute"), end + half.end()
-    if place + 1 < len(found):
-        minutes, start, last = found[place + 1]
-        if minutes.unit == "minute" and not sentence[end:start].strip(" and,"):
-            return Figure(hours.value * 60 + minutes.value, "minute"), last
-    return None
-
-
-def _backed(figure: Figure, before: str, after: str, said: str, backing: Backing) -> bool:
-    item, value = backing.item, figure.value
-    if figure in backing.figures:
-        return True
-    match figure.unit:
-        case "decade" | "century" | "year" if item.year is not None and _of_year(figure, after, item.year):
-            return True
-        case "decade":
-            return _decade(value) in {_decade(f.value) for f in backing.figures if f.unit == "decade"} or (
-                any(f.value // 10 * 10 == value for f in backing.figures if f.unit == "year")
-            )
-        case "minute" | "hour":
-            if (
-                item.length
-                and item.domain is not Domain.BOOK
-                and _lasts(figure, before, after, item.length, item.domain)
-            ):
-                return True
-            minutes = value * (60 if figure.unit == "hour" else 1)
-            return any(
-                f.value * (60 if f.unit == "hour" else 1) == minutes
-                for f in backing.figures
-                if f.unit in ("hour", "minute")
-            )
-        case "page" if item.domain is Domain.BOOK and item.length:
-            if _near(
-                value, item.length, bool(_ABOUT.match(after) or _ABOUT_BEFORE.search(before) or "여" in said)
-            ):
-                return True
-        case "kcal" if item.kcal is not None:
-            if _near(value, item.kcal, bool(_ABOUT.match(after) or _ABOUT_BEFORE.search(before))):
-                return True
-        case "age" if item.age is not None and value == item.age:
-            return True
-        case "year" if Figure(value, "") in backing.figures:
-            return True
-        case "":
-            if item.year is not None and value == item.year:
-                return True
-            if value in backing.numbers or Figure(value, "") in backing.figures:
-                return True
-    if any(char.isdigit() for char in said):
-        return figure.unit == "" and value in backing.numbers
-    if figure.unit in (
+IDIOM_MOST: Final = 10
+"""The most that is counted in passing."""
+_TIMES: Final = re.compile(r"\s?번|\s?times\b")
+_HALF: Final = re.compile(r"\s*반(?![가-힣])|\s*반(?=[을이은도의])| and a half")
+_CLAIMS: Final = frozenset(
+    {
         "year",
         "decade",
         "century",
+        "hour",
+        "minute",
         "age",
         "rank",
         "points",
@@ -128,32 +61,114 @@ def _backed(figure: Figure, before: str, after: str, said: str, backing: Backing
         "percent",
         "kcal",
         "page",
-    ):
-        return figure.unit in ("year", "page") and value <= FEW
-    if figure.unit in ("hour", "minute"):
-        return False
-    if value <= FEW or (value <= _IDIOM_MOST and _IDIOM.match(after)):
+    }
+)
+"""What is counted only to claim something."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A figure with the words that it is said in, and those before and after it."""
+
+    figure: Figure
+    words: str
+    before: str
+    after: str
+
+    @property
+    def is_rough(self) -> bool:
+        """Whether it is said to be about so many."""
+        return bool(_ABOUT.match(self.after) or _ABOUT_BEFORE.search(self.before) or "여 " in self.words)
+
+    @property
+    def in_digits(self) -> bool:
+        return any(char.isdigit() for char in self.words)
+
+
+def fault(sentence: str, backing: Backing) -> Fault | None:
+    """The kind of the first number that nothing backs."""
+    for said in _said(sentence):
+        if not _is_backed(said, backing):
+            return "year" if _is_year(said) else "number"
+    return None
+
+
+def _said(sentence: str) -> Iterator[_Said]:
+    """The figures of a sentence; hours with the minutes that follow them are one, in minutes."""
+    found = list(figures(sentence))
+    free = 0
+    for place, (figure, start, end) in enumerate(found):
+        if start < free:
+            continue
+        if figure.unit == "hour":
+            half = _HALF.match(sentence, end)
+            minutes, begin, last = found[place + 1] if place + 1 < len(found) else (figure, end, end)
+            if half:
+                figure, end = Figure(figure.value * 60 + 30, "minute"), half.end()
+            elif minutes.unit == "minute" and not sentence[end:begin].strip(" and,"):
+                figure, end = Figure(figure.value * 60 + minutes.value, "minute"), last
+        free = end
+        yield _Said(figure, sentence[start:end], sentence[:start], sentence[end:])
+
+
+def _is_backed(said: _Said, backing: Backing) -> bool:
+    figure, value = said.figure, said.figure.value
+    if figure in backing.figures or _is_fact(said, backing):
         return True
-    if value in (100, 1000) and re.match(r"\s?번|\s?times\b", after):
+    if figure.unit in _CLAIMS:
+        return figure.unit == "page" and value <= FEW and not said.in_digits
+    if value in backing.numbers and figure.unit == "":
         return True
-    return value in backing.numbers
-
-
-def _is_year(figure: Figure, said: str) -> bool:
-    return figure.unit in ("decade", "century") or (
-        (figure.unit == "year" or (figure.unit == "" and said.isdigit())) and 1000 <= figure.value <= 2100
-    )
-
-
-def _of_year(figure: Figure, after: str, year: int) -> bool:
-    """Whether a year, a decade or a century is that of `year`; a part of a decade must be the right one."""
-    if figure.unit == "year":
-        return figure.value == year
-    if figure.unit == "century":
-        return figure.value == (year - 1) // 100 + 1
-    if _decade(figure.value) != year // 10 * 10:
+    if said.in_digits:
         return False
-    part = _PART.match(after)
+    if value <= FEW or (value <= IDIOM_MOST and _IDIOM.match(said.after)):
+        return True
+    return value in (100, 1_000) and _TIMES.match(said.after) is not None
+
+
+def _is_fact(said: _Said, backing: Backing) -> bool:
+    """Whether a figure is one of the item's own, or a text's in other words."""
+    item, value = backing.item, said.figure.value
+    match said.figure.unit:
+        case "year":
+            return value == item.year or Figure(value) in backing.figures
+        case "century":
+            return item.year is not None and value == (item.year - 1) // 100 + 1
+        case "decade":
+            return _is_decade(said, backing)
+        case "minute" | "hour":
+            minutes = _minutes(said.figure)
+            told = {_minutes(figure) for figure in backing.figures if figure.unit in ("hour", "minute")}
+            return minutes in told or (
+                item.length is not None
+                and item.domain is not Domain.BOOK
+                and _lasts(said, minutes, item.length)
+            )
+        case "page":
+            return item.domain is Domain.BOOK and _is_near(said, item.length)
+        case "kcal":
+            return _is_near(said, item.kcal)
+        case "age":
+            return value == item.age
+        case "":
+            return value == item.year
+    return False
+
+
+def _is_year(said: _Said) -> bool:
+    figure = said.figure
+    plain = figure.unit == "year" or (figure.unit == "" and said.words.isdigit())
+    return figure.unit in ("decade", "century") or (plain and 1000 <= figure.value <= 2100)
+
+
+def _is_decade(said: _Said, backing: Backing) -> bool:
+    """Whether a decade is the item's, and its part the right one; or one that a text tells."""
+    first, year = _decade(said.figure.value), backing.item.year
+    told = {_decade(f.value) for f in backing.figures if f.unit == "decade"}
+    told |= {int(f.value) // 10 * 10 for f in backing.figures if f.unit == "year"}
+    if year is None or first != year // 10 * 10:
+        return first in told
+    part = _PART.match(said.after)
     low, high = _PARTS[part[1]] if part else (0, 9)
     return low <= year % 10 <= high
 
@@ -163,20 +178,24 @@ def _decade(value: float) -> int:
     return int(value) if value >= 100 else int(value) + (2000 if value <= 20 else 1900)
 
 
-def _lasts(figure: Figure, before: str, after: str, length: int, domain: Domain) -> bool:
-    minutes = figure.value * 60 if figure.unit == "hour" else figure.value
+def _minutes(figure: Figure) -> float:
+    return figure.value * (60 if figure.unit == "hour" else 1)
+
+
+def _lasts(said: _Said, minutes: float, length: int) -> bool:
+    """Whether a length told so is the item's: in hours it may be rounded, over and under must be so."""
     if minutes == length:
         return True
-    about = bool(_ABOUT.match(after) or _ABOUT_BEFORE.search(before))
-    if _OVER.match(after) or _OVER_BEFORE.search(before):
+    if _OVER.match(said.after) or _OVER_BEFORE.search(said.before):
         return 0 <= length - minutes <= 2 * ROUNDED
-    if _UNDER.match(after) or _UNDER_BEFORE.search(before):
+    if _UNDER.match(said.after) or _UNDER_BEFORE.search(said.before):
         return 0 <= minutes - length <= 2 * ROUNDED
-    whole = minutes % 30 == 0 and minutes >= 60
-    if whole:
+    if minutes >= 60 and minutes % 30 == 0:
         return abs(minutes - length) <= ROUNDED
-    return about and abs(minutes - length) <= max(NEAR, CLOSE * length)
+    return said.is_rough and abs(minutes - length) <= max(NEAR, CLOSE * length)
 
 
-def _near(value: float, known: int, about: bool) -> bool:
-    return value == known or (about and abs(value - known) <= CLOSE * known)
+def _is_near(said: _Said, known: int | None) -> bool:
+    if known is None:
+        return False
+    return said.figure.value == known or (said.is_rough and abs(said.figure.value - known) <= CLOSE * known)

@@ -74,6 +74,10 @@ _BESIDE: Final = re.compile(
 _OUTDONE: Final = re.compile(r"보다\s(?:훨씬|더|덜|조금|한층|먼저|좀)")
 _ADVERBIAL: Final = re.compile(r"으?로\s(?!이어|넘어|가는|시작|유명|알려)")
 """What follows words that are no title: 낮은 목소리로 흘러가요."""
+_BESIDE_BEFORE: Final = re.compile(
+    r"\b(?:than|like|as|after|beside|with|loved?|enjoyed|liked|read|watched|seen)\s*[\"'“‘]?$", re.I
+)
+_FANS: Final = re.compile(r"\s(?:fans|lovers|readers|viewers)\b")
 _OF_SOMETHING: Final = re.compile(
     r"(\S+의 \S+?)(?:[을를]\s(?:떠올리게|연상|닮은|잇는)|처럼|보다|만큼|[와과]\s(?:함께|나란히|비슷|닮|같은)|에\s?버금|\s?못지)"
 )
@@ -235,7 +239,8 @@ def _is_title(
     if words.isascii() and any(char.isalpha() for char in words):
         several = sum(word[0].isupper() for word in words.split()) > 1
         inside = said.letters >= SURE and not strangers.SENTENCE_STARTS.search(before)
-        marked = bool(_WORK_BEFORE.search(before)) or any(cue.match(after) for cue in _CUES)
+        beside = _BESIDE_BEFORE.search(before) or _FANS.match(after) or _WORK_BEFORE.search(before)
+        marked = beside is not None or any(cue.match(after) for cue in _CUES)
         return words[0].isupper() and (several or inside or marked)
     made_or_seen = _MADE.match(after) or _SEEN.match(after)
     compared = _COMPARED.match(after)

@@ -208,7 +208,9 @@ def _capital(text: str, backing: Backing) -> bool:
         if not korean and SENTENCE_STARTS.search(text[: match.start()]):
             after = text[match.end() :]
             following = _GOES_ON.match(after)
-            goes_on = following is not None and not backing.has(_POSSESSIVE.sub("", following[1]))
+            goes_on = following is not None and (
+                low not in _lower_case() or not backing.has(_POSSESSIVE.sub("", following[1]))
+            )
             if low in _lower_case() and not goes_on:
                 continue
             if word == match[0] and not goes_on and not _DOES.match(after):
