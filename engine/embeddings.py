@@ -35,7 +35,7 @@ FIRST_WAIT: Final = 0.5
 """Seconds before what failed while indexing is tried again; each further wait is twice as long."""
 LONGEST_WAIT: Final = 30.0
 """Seconds that a busy server may ask for."""
-SHORTEST: Final = 64
+SHORTEST: Final = 16
 """Characters to which a text that is too long for a model is cut at the least."""
 PROBE: Final = "비 오는 날"
 
@@ -139,7 +139,7 @@ class Remote:
         if not self._breaker.allows:
             raise NoVectors(f"{self.where} did not answer lately.")
         try:
-            vectors = await self._ask(kind, texts, CONNECT_SECONDS, TURN_SECONDS)
+            vectors = await self._whole(kind, texts, CONNECT_SECONDS, TURN_SECONDS)
         except NoVectors as error:
             self._failed(error)
             raise
@@ -173,18 +173,24 @@ class Remote:
         failures = 0
         while True:
             try:
-                return await self._ask(kind, texts, PATIENT_CONNECT_SECONDS, PATIENT_SECONDS)
+                return await self._whole(kind, texts, PATIENT_CONNECT_SECONDS, PATIENT_SECONDS)
             except NoVectors as error:
-                if error.status in _REFUSED_TEXT and (parts := _smaller(texts)):
-                    break
                 failures += 1
                 if not error.passing or failures >= TRIES:
                     raise
                 wait = FIRST_WAIT * 2 ** (failures - 1) if error.wait is None else error.wait
             await asyncio.sleep(wait)
-        return np.concatenate([await self._patiently(kind, part) for part in parts])
 
     # ---- asking
+
+    async def _whole(self, kind: str, texts: Sequence[str], connect: float, seconds: float) -> Vectors:
+        """`_ask`, in smaller requests, or with half of a text, where it was too much at once. Raises NoVectors."""
+        try:
+            return await self._ask(kind, texts, connect, seconds)
+        except NoVectors as error:
+            if error.status not in _REFUSED_TEXT or not (parts := _smaller(texts)):
+                raise
+        return np.concatenate([await self._whole(kind, part, connect, seconds) for part in parts])
 
     async def _ask(self, kind: str, texts: Sequence[str], connect: float, seconds: float) -> Vectors:
         """One request. Raises NoVectors."""

@@ -126,6 +126,7 @@ async def test_a_text_that_is_too_long_for_the_model_is_cut(
     made = await remote.passages(texts)
     kept = "가" * (length if length < 400 else 250)
     assert np.allclose(made, unit(server.embed([kept, *texts[1:]])), atol=1e-6)
+    assert np.allclose([await remote.query(texts[0])], unit(server.embed([kept])), atol=1e-6)
 
 
 # ---- bad answers
