@@ -26,6 +26,7 @@ from engine.wording import Wording
 
 JUDGE_SECONDS: Final = 0.8
 """How long the order of the candidates may wait for the model's."""
+RANKER: Final = "rank"
 LIKED_TOLD: Final = 12
 """How many liked items a model is told of, at most."""
 
@@ -53,7 +54,13 @@ class Advisor:
         language: Language,
         seed: int,
     ) -> Judgement:
-        """What it thinks of the best candidates; nothing where it does not say so in time."""
+        """What it thinks of the best candidates; nothing where it does not say so in time.
+
+        A model that was not tuned to choose by letters prefers places to candidates (LlamaRec, Yue et al., 2023, tune
+        theirs): only an adapter for it is asked.
+        """
+        if not self.llm.serves(RANKER):
+            return NO_OPINION
         told = await self._persona(taste, language)
         try:
             return await judged(

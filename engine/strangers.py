@@ -39,7 +39,7 @@ _SHAPED: Final = re.compile(
     rf"(?<![가-힣])[{_SURNAMES}][{''.join(sorted(_GIVEN))}]{{2}}"
     rf"(?=(?:이|가|을|를|의|과|와|은|는|도|에게|처럼|보다)(?![가-힣])|\s(?P<role>{ROLES}))"
 )
-_DOES: Final = re.compile(
+_ACTS: Final = re.compile(
     rf"(?<![가-힣])[{_SURNAMES}][가-힣]{{2}}(?=(?:이|가)\s(?:직접\s)?(?:추천|권하|권한|쓴|만든|연출|감독|출연|연기|집필|부른|그린|찍은))"
 )
 """Somebody who did what only people do, whatever the syllables."""
@@ -163,11 +163,11 @@ def _is_backed(chunk: str, proper: str, backing: Backing) -> bool:
 
 def _shaped(text: str, backing: Backing, morphemes: Sequence[Morpheme]) -> bool:
     """Whether a word of a Korean name's shape and syllables is none that the analyser knows whole."""
-    found = (*_SHAPED.finditer(text), *_DOES.finditer(text)) if morphemes else ()
+    found = (*_SHAPED.finditer(text), *_ACTS.finditer(text)) if morphemes else ()
     for match in found:
         own = [m for m in morphemes if match.start() <= m.start < match.end()]
         whole = len(own) == 1 and own[0].end == match.end() and own[0].tag != "NNP"
-        role = match.re is _DOES or match["role"]
+        role = match.re is _ACTS or match["role"]
         inflected = any(m.tag[0] in "VE" or m.tag[:2] == "XS" for m in own) and not role
         if not (whole or inflected or is_common(match[0]) or backing.has(match[0])):
             return True

@@ -191,3 +191,19 @@ async def test_the_talk_so_far_is_told_to_the_model(writing: Drafts, worker: Ope
     prompt = next(body for body in worker.asked if body["model"] == "reply")["messages"][-1]["content"]
     assert "어제 라면 먹었어" in prompt
     assert prompt.index("어제 라면") < prompt.index("뜨끈한 국물")
+
+
+async def test_only_an_adapter_that_learned_to_choose_orders_the_picks(
+    recommender: Recommender, worker: OpenAIs
+) -> None:
+    """An untuned model's letters tell of places, and would undo what the embedded ranking knows."""
+    worker.otherwise = Answer(letters={"C": -0.01, "A": -5.0})
+    judges = []
+    for models in (("base",), ("base", "rank")):
+        worker.models = models
+        llm = LLM(worker.url)
+        await llm.ready()
+        engine = Recommender(recommender.index, recommender.embedder, recommender.korean, llm)
+        judges.append((await engine.recommend(SOUP, Taste(), seed=7, talk=())).trace.ranker)
+        await llm.close()
+    assert judges == ["embedded", "rank"]
