@@ -328,8 +328,8 @@ class Batcher:
                     break
                 request = self._waiting.popleft()
                 waiting = len(self._waiting)
-            self._observe.queued(waiting)
             try:
+                self._observe.queued(waiting)
                 stepper.join(request)
             except Exception:
                 logger.exception("A request failed to join")
