@@ -13,6 +13,7 @@ from engine.worker.errors import WorkerError
 INDEX = "model.safetensors.index.json"
 # What is fetched from the hub: never a program, never a pickle.
 WANTED = ("*.json", "*.safetensors", "*.jinja", "LICENSE*")
+DOUBLED = ("consolidated*", "*/*")  # the same weights again in a layout of their maker's
 
 
 def find(path: str) -> Path:
@@ -28,7 +29,7 @@ def find(path: str) -> Path:
     if folder.is_absolute() or path.startswith((".", "~")) or path.count("/") > 1:
         raise WorkerError(f"There is no folder {path}.")
     try:
-        return Path(snapshot_download(path, allow_patterns=list(WANTED)))
+        return Path(snapshot_download(path, allow_patterns=list(WANTED), ignore_patterns=list(DOUBLED)))
     except (OSError, HFValidationError, ValueError, RuntimeError) as error:
         raise WorkerError(
             f"There is no folder {path}, and the Hugging Face hub gave no model of that name "
@@ -60,15 +61,15 @@ def shards(folder: Path) -> tuple[Path, ...]:
 
     Raises WorkerError for a missing, truncated or damaged file.
     """
-    if (folder / INDEX).is_file():
+    if (folder / "model.safetensors").is_file():  # transformers too reads this one first
+        files = [folder / "model.safetensors"]
+    elif (folder / INDEX).is_file():
         places = read_json(folder / INDEX).get("weight_map")
         if not isinstance(places, dict) or not places:
             raise WorkerError(f"{folder / INDEX} is damaged: it lists no tensors.")
         files = [folder / Path(str(name)).name for name in sorted(set(places.values()))]
     else:
-        files = [folder / "model.safetensors"]
-        if not files[0].is_file():
-            raise WorkerError(f"{folder} has no model.safetensors: only safetensors weights are read.")
+        raise WorkerError(f"{folder} has no model.safetensors: only safetensors weights are read.")
     for file in files:
         tensor_names(file)
     return tuple(files)
