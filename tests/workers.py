@@ -1,0 +1,120 @@
+"""Servers in this process for tests: each in an event loop and a thread of its own, so that any test can ask it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import httpx
+from aiohttp import web
+
+from engine.worker.metrics import Metrics
+from engine.worker.server import Patience, Server
+from engine.worker.service import Plan, Service
+
+T = TypeVar("T")
+KEY = "S3cret-key"
+
+
+@contextmanager
+def in_thread(opening: Callable[[], AbstractAsyncContextManager[T]]) -> Iterator[tuple[T, asyncio.AbstractEventLoop]]:
+    """What `opening` opens, in a loop that runs in a thread of its own while the block does."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="a server of tests", daemon=True)
+    thread.start()
+
+    def run(work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, loop).result(60)
+
+    async def enter() -> tuple[AbstractAsyncContextManager[T], T]:
+        manager = opening()
+        return manager, await manager.__aenter__()
+
+    manager, opened = run(enter())
+
+    async def leave() -> None:
+        await manager.__aexit__(None, None, None)
+
+    try:
+        yield opened, loop
+    finally:
+        run(leave())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+@asynccontextmanager
+async def listening(app: web.Application) -> AsyncIterator[str]:
+    """A plain server; gives its address."""
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A worker that runs."""
+
+    service: Service
+    url: str
+    loop: asyncio.AbstractEventLoop
+    key: str = KEY
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What opens it."""
+        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
+
+    def post(self, path: str, body: Any = None, **more: Any) -> httpx.Response:
+        """Ask once, with the key."""
+        return httpx.post(self.url + path, json=body, headers=self.headers, timeout=60, **more)
+
+    def get(self, path: str) -> httpx.Response:
+        """Ask once, with the key."""
+        return httpx.get(self.url + path, headers=self.headers, timeout=60)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Something in the worker's own loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """A figure of /metrics now; the sum over what has these labels."""
+        total = 0.0
+        for line in self.get("/metrics").text.splitlines():
+            named, _, value = line.rpartition(" ")
+            bare, _, told = named.partition("{")
+            if bare == f"oneulmwo_worker_{name}" and all(f'{key}="{each}"' in told for key, each in labels.items()):
+                total += float(value)
+        return total
+
+
+@contextmanager
+def working(
+    plan: Plan, *, key: str = KEY, patience: Patience | None = None, wait: bool = True
+) -> Iterator[Worker]:
+    """A worker, loaded unless `wait` is false."""
+
+    @asynccontextmanager
+    async def opening() -> AsyncIterator[tuple[Service, int]]:
+        metrics = Metrics()
+        service = Service(plan, metrics)
+        async with Server(service, metrics, key, patience).listening("127.0.0.1", 0) as port:
+            service.start()
+            try:
+                if wait:
+                    await service.ready()
+                yield service, port
+            finally:
+                await service.close(0.0)
+
+    with in_thread(opening) as ((service, port), loop):
+        yield Worker(service, f"http://127.0.0.1:{port}", loop, key)
