@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -132,16 +132,21 @@ async def _work(service: Service, stopping: asyncio.Event) -> None:
     service.start()
     ready = asyncio.create_task(service.ready())
     stopped = asyncio.create_task(stopping.wait())
+    tasks: list[asyncio.Task[Any]] = [ready, stopped]
     try:
         await asyncio.wait({ready, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if ready.done():
             ready.result()
             names = "".join(f", {name}" for name in service.adapters)
             typer.echo(f"Ready: {service.name}{names}; {service.context:,} tokens a request.")
-            await stopped
+            ended = asyncio.create_task(service.ended())
+            tasks.append(ended)
+            await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                ended.result()
         typer.echo("Stopping.")
     finally:
-        for task in (ready, stopped):
+        for task in tasks:
             task.cancel()
         await service.close(GRACE_SECONDS)
 

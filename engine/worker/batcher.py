@@ -155,6 +155,15 @@ class Batcher:
         self._thread.start()
         await ready
 
+    @property
+    def alive(self) -> bool:
+        """Whether the model's thread runs; it ends by `close`, or by a fault that the log tells."""
+        return not self._ended.is_set()
+
+    async def ended(self) -> None:
+        """Wait until the model's thread has ended."""
+        await self._ended.wait()
+
     async def close(self, grace: float) -> None:
         """Take nothing more; finish what was taken within `grace` seconds, and tell the rest Stopped."""
         if self._thread is None:

@@ -38,6 +38,8 @@ from engine.worker.sequence import Piece, Sampling, Token
 from engine.worker.sequence import Usage as Counted
 from engine.worker.service import Service
 
+ANSWER_TOKENS: Final = 1_024
+"""An answer's longest length where nobody gave one: memory for all of it is set aside before it begins."""
 SEND_BUFFER_BYTES: Final = 1 << 16
 """What the system holds for a client that reads slowly, so that one who has stopped reading is noticed."""
 STREAM_HEADERS: Final = {
@@ -120,7 +122,7 @@ async def _prepared(asked: ChatRequest, service: Service) -> tuple[list[int], Sa
             code="context_length_exceeded",
         )
     return prompt, Sampling(
-        max_tokens=asked.limit or room,
+        max_tokens=asked.limit or min(room, ANSWER_TOKENS),
         temperature=1.0 if asked.temperature is None else asked.temperature,
         top_p=1.0 if asked.top_p is None else asked.top_p,
         seed=asked.seed,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 
 from engine.errors import EngineError
-from engine.worker.batcher import Full, OutOfMemory, Stopped, TimedOut, TooLong
 from engine.worker.embeddings import TooManyTexts
 from engine.worker.protocol import Refusal
+from engine.worker.refusals import BadSchema, Failed, Full, NoAdapter, OutOfMemory, Stopped, TimedOut, TooLong
 
 BUSY_RETRY_SECONDS = 1.0
 
@@ -31,6 +31,12 @@ def refusal(error: Exception) -> Refusal:
             return Refusal(503, str(error), code="stopping")
         case TimedOut():
             return Refusal(504, str(error), code="timeout")
+        case NoAdapter():
+            return Refusal(404, str(error), param="model", code="model_not_found")
+        case BadSchema():
+            return Refusal(400, str(error), param="response_format", code="invalid_value")
+        case Failed():
+            return Refusal(500, str(error), code="internal_error")
         case EngineError():
             return Refusal(400, str(error), code="invalid_value")
     logger.error("A request failed", exc_info=error)

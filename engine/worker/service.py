@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -19,11 +19,13 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from engine.worker.adapters import Adapters
-from engine.worker.batcher import Batcher, Limits, Observer
+from engine.worker.batcher import Batcher
 from engine.worker.embeddings import Embeddings
 from engine.worker.errors import WorkerError
 from engine.worker.model import load_model, load_tokenizer
+from engine.worker.observer import Observer
 from engine.worker.protocol import Refusal
+from engine.worker.stepper import Limits
 from engine.worker.template import Template
 
 GIB: Final = 1 << 30
@@ -125,6 +127,17 @@ class Service:
             await self._batcher.close(grace)
         if self._loaded is not None and self._loaded.embeddings is not None:
             self._loaded.embeddings.close()
+
+    async def ended(self) -> None:
+        """Wait until the model answers no more, once it is ready.
+
+        Raises:
+            WorkerError: a fault ended it.
+        """
+        await self.batcher.ended()
+        if self.state == "ready":
+            self.state, self.failure = "failed", "The model's thread ended; the log says why."
+            raise WorkerError(self.failure)
 
     @property
     def batcher(self) -> Batcher:
@@ -247,10 +260,14 @@ class Service:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[_Loaded] = loop.create_future()
 
+        def tell(what: Callable[..., None], *arguments: Any) -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+                loop.call_soon_threadsafe(what, *arguments)
+
         def report(share: float) -> None:
             if self._abandoned.is_set():
                 raise _Abandoned
-            loop.call_soon_threadsafe(self._move, share)
+            tell(self._move, share)
 
         def settle(loaded: _Loaded | None, error: Exception | None) -> None:
             if done.done():
@@ -269,7 +286,7 @@ class Service:
                 return
             except Exception as error:  # noqa: BLE001 - it is raised where somebody waits
                 failure = error
-            loop.call_soon_threadsafe(settle, loaded, failure)
+            tell(settle, loaded, failure)
 
         # A daemon: a process that is told to stop does not wait for the rest of a model.
         threading.Thread(target=work, name="loading", daemon=True).start()
@@ -282,7 +299,7 @@ class Service:
             self.state, self.failure = "failed", str(error)
             raise
         self._template = Template(loaded.tokenizer)
-        self.context = limits.context
+        self.context = batcher.context
         self._loaded, self._batcher = loaded, batcher
         self.state, self.share = "ready", 1.0
 
@@ -311,13 +328,11 @@ class Service:
 
 def _load(plan: Plan, report: Callable[[float], None]) -> _Loaded:
     for name, path in plan.adapters.items():
-        if name == plan.name:
-            raise WorkerError(f"An adapter cannot be named {name}: so is the model.")
         if not Path(path).is_dir():
             raise WorkerError(f"There is no folder {path} for the adapter {name}.")
     tokenizer = load_tokenizer(plan.model)
     model = load_model(plan.model, nf4=plan.nf4, device=plan.device, progress=report)
-    adapters = Adapters(model)
+    adapters = Adapters(model, reserved=(plan.name,))
     for name, path in plan.adapters.items():
         adapters.load(name, path)
     embeddings = Embeddings(plan.embeddings, str(model.device)) if plan.embeddings is not None else None

@@ -14,12 +14,12 @@ from typing import Any, Final
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
-from engine.errors import EngineError
+from engine.worker.errors import WorkerError
 
 STAND_IN: Final = re.compile("\ue000[0-9a-f]{16}\ue001")
 
 
-class UnfitMessages(EngineError):
+class UnfitMessages(WorkerError):
     """Messages that the model's template does not take; the message is the template's own."""
 
 
