@@ -15,11 +15,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy
 import torch
 from aiohttp import web
 from llguidance import LLMatcher
 from llguidance.hf import from_tokenizer
-from llguidance.torch import allocate_token_bitmask, apply_token_bitmask_inplace, fill_next_token_bitmask
 from peft import PeftModel
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -79,9 +79,9 @@ class Model:
             logits = self.logits(ids, adapter)
             logprobs = logits.log_softmax(-1)
             if matcher is not None:
-                mask = allocate_token_bitmask(1, len(logits))
-                fill_next_token_bitmask(matcher, mask)
-                apply_token_bitmask_inplace(logits, mask[0])
+                bits = numpy.frombuffer(matcher.compute_bitmask(), dtype=numpy.uint8)
+                allowed = numpy.unpackbits(bits, bitorder="little")[: len(logits)].astype(bool)
+                logits = logits.masked_fill(~torch.from_numpy(allowed), -torch.inf)
             if temperature == 0:
                 token = int(logits.argmax())
             else:
@@ -274,7 +274,7 @@ class Server:
             made.append(token)
             entry = self.entry(token, logprobs, asked) if asked.get("logprobs") else None
             ended = token in self.model.ends
-            text = self.model.tokenizer.decode([each for each in made if each not in self.model.ends])
+            text = self.model.tokenizer.decode(made, skip_special_tokens=True)
             found = [at for stop in stops if (at := text.find(stop)) >= 0]
             if found:
                 yield text[shown : min(found)], entry, "stop"
