@@ -91,7 +91,8 @@ class Answer(AsyncGenerator[Piece, None]):
         self._end()
 
     def __del__(self) -> None:
-        self._end()
+        # Whichever thread this runs in, it may hold the lock: the model's thread looks for itself.
+        self._request.cancelled = True
 
     def _end(self) -> None:
         if not self._over:
@@ -126,6 +127,8 @@ class Batcher:
         limits: Limits,
         observe: Observer = silent,
     ) -> None:
+        positions = getattr(adapters.model.config.get_text_config(), "max_position_embeddings", None)
+        self._most = min(limits.context, positions or limits.context)
         self._adapters, self._limits, self._observe = adapters, limits, observe
         self._vocabulary = Vocabulary(tokenizer, adapters.model)
         self._grammars = Grammars(tokenizer, self._vocabulary.ends)
@@ -143,8 +146,8 @@ class Batcher:
     def context(self) -> int:
         """Tokens of the longest request that is taken, its answer included."""
         if self._stepper is None:
-            return self._limits.context
-        return min(self._limits.context, self._stepper.longest)
+            return self._most
+        return min(self._most, self._stepper.longest)
 
     async def start(self) -> None:
         """Begin to serve. Raises WorkerError for a model that cannot be served so."""
@@ -193,7 +196,7 @@ class Batcher:
             raise ValueError("a prompt has at least one token")
         if adapter is not None and adapter not in self._adapters.names:
             raise NoAdapter(adapter)
-        room = self._limits.context - len(prompt)
+        room = self._most - len(prompt)
         if room < 1:
             raise TooLong(len(prompt) + 1, self.context)
         limit = min(sampling.max_tokens, room)
@@ -236,9 +239,12 @@ class Batcher:
     def _leave(self, request: Request) -> None:
         request.cancelled = True
         with self._wake:
-            if request in self._waiting:
+            waited = request in self._waiting
+            if waited:
                 self._waiting.remove(request)
-            self._wake.notify()
+        if waited:
+            self._observe.queued(len(self._waiting))
+            self._observe.left("cancelled", len(request.prompt), 0, 0, time.monotonic() - request.born)
 
     def _retry_after(self) -> float:
         """Seconds until half of those who wait will have gone, as fast as requests left lately."""
@@ -251,6 +257,10 @@ class Batcher:
     # What follows runs in the model's thread.
 
     def _run(self, ready: "asyncio.Future[None]") -> None:
+        with torch.inference_mode():
+            self._serve(ready)
+
+    def _serve(self, ready: "asyncio.Future[None]") -> None:
         stepper: Stepper | None = None
         error: Exception = Stopped()
         try:
@@ -258,7 +268,7 @@ class Batcher:
             self._grammars.prepare()
             self._stepper = stepper
             self._tell(_settle, ready, None)
-            while self._turn(stepper):
+            while self._lives(stepper):
                 pass
         except Exception as fault:
             logger.exception("The model's thread ended")
@@ -266,6 +276,20 @@ class Batcher:
             error = Failed()
         finally:
             self._end(stepper, error)
+
+    def _lives(self, stepper: Stepper) -> bool:
+        """A turn, and if it fails as none should, its requests ended and the next turn."""
+        try:
+            return self._turn(stepper)
+        except Exception:
+            logger.exception("A turn of the model's thread failed; all requests are ended")
+            with self._wake:
+                waiting = list(self._waiting)
+                self._waiting.clear()
+            for request in [*stepper.rows, *waiting]:
+                stepper.drop(request, Failed(), "error")
+            self._pass_on(stepper)
+            return True
 
     def _turn(self, stepper: Stepper) -> bool:
         """Changes, newcomers, one step; false when it is to end."""
@@ -288,7 +312,8 @@ class Batcher:
                 continue
             result, error = None, None
             try:
-                result = change.work()
+                with torch.inference_mode(False):
+                    result = change.work()
             except Exception as fault:  # noqa: BLE001 - it is raised where somebody waits for it
                 error = fault
             stepper.changed()
@@ -298,18 +323,26 @@ class Batcher:
         """First come, first served: one that does not fit yet keeps its turn, or a long one would starve."""
         now = time.monotonic()
         with self._wake:
-            late = [request for request in self._waiting if now > request.deadline]
-            for request in late:
+            gone = [request for request in self._waiting if request.cancelled or now > request.deadline]
+            for request in gone:
                 self._waiting.remove(request)
-                stepper.told.append((request, TimedOut(self._limits.seconds)))
+        for request in gone:
+            if request.cancelled:
+                stepper.drop(request, None, "cancelled")
+            else:
+                stepper.drop(request, TimedOut(self._limits.seconds), "timeout")
         while True:
             with self._wake:
                 if not self._waiting or not stepper.can_join(self._waiting[0]):
                     break
                 request = self._waiting.popleft()
                 waiting = len(self._waiting)
-            stepper.join(request)
             self._observe.queued(waiting)
+            try:
+                stepper.join(request)
+            except Exception:
+                logger.exception("A request failed to join")
+                stepper.drop(request, Failed(), "error")
 
     def _pass_on(self, stepper: Stepper) -> None:
         if stepper.told:
@@ -324,9 +357,9 @@ class Batcher:
             self._waiting.clear()
             self._changes.clear()
         if stepper is not None:
-            stepper.end(error, outcome)
+            for request in [*stepper.rows, *waiting]:
+                stepper.drop(request, error, outcome)
             self._pass_on(stepper)
-        self._tell(self._deliver, [(request, error) for request in waiting])
         for change in changes:
             self._tell(change.settle, None, error)
         self._tell(self._ended.set)

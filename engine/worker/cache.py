@@ -43,18 +43,16 @@ class _Probe(Cache):
     def update(
         self, keys: torch.Tensor, values: torch.Tensor, layer_idx: int, *_: Any, **__: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        self.shapes[layer_idx] = Shape(
-            keys.shape[1], keys.shape[3], values.shape[3], keys.dtype, keys.device
-        )
+        self.shapes[layer_idx] = Shape(keys.shape[1], keys.shape[3], values.shape[3], keys.dtype, keys.device)
         return keys, values
 
 
-@torch.inference_mode()
 def shapes(model: PreTrainedModel) -> dict[int, Shape]:
     """What each layer of the model stores a token, found by reading one."""
     probe = _Probe()
     token = torch.zeros((1, 1), dtype=torch.long, device=model.device)
-    model(input_ids=token, position_ids=token, past_key_values=probe, use_cache=True, logits_to_keep=1)
+    with torch.inference_mode():
+        model(input_ids=token, position_ids=token, past_key_values=probe, use_cache=True, logits_to_keep=1)
     if not probe.shapes:
         raise WorkerError("The model keeps no keys and values; the worker serves models of attention only.")
     return probe.shapes
@@ -89,7 +87,8 @@ class KeyValues(Cache):
         self.rows = self.columns = 0
         self._layers = {index: _Layer(shape, *_empty(shape, 0, 0)) for index, shape in shapes.items()}
         self._pass: _Pass | None = None
-        self._device = next(iter(shapes.values())).device
+        first = next(iter(shapes.values()))
+        self.dtype, self._device = first.dtype, first.device
 
     @property
     def on_gpu(self) -> bool:

@@ -13,6 +13,7 @@ from engine.worker.errors import WorkerError
 INDEX = "model.safetensors.index.json"
 # What is fetched from the hub: never a program, never a pickle.
 WANTED = ("*.json", "*.safetensors", "*.jinja", "LICENSE*")
+DOUBLED = ("consolidated*", "*/*")  # the same weights again in a layout of their maker's
 
 
 def find(path: str) -> Path:
@@ -28,7 +29,7 @@ def find(path: str) -> Path:
     if folder.is_absolute() or path.startswith((".", "~")) or path.count("/") > 1:
         raise WorkerError(f"There is no folder {path}.")
     try:
-        return Path(snapshot_download(path, allow_patterns=list(WANTED)))
+        return Path(snapshot_download(path, allow_patterns=list(WANTED), ignore_patterns=list(DOUBLED)))
     except (OSError, HFValidationError, ValueError, RuntimeError) as error:
         raise WorkerError(
             f"There is no folder {path}, and the Hugging Face hub gave no model of that name "

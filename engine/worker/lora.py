@@ -26,10 +26,19 @@ EXAONE_LAYOUT = re.compile(r"\btransformer\.h\.\d+\.")
 
 # Options of PEFT's that say nothing about the forward pass, or that are followed below.
 UNDERSTOOD = frozenset(
-    "peft_type task_type base_model_name_or_path revision inference_mode auto_mapping peft_version "
-    "r target_modules exclude_modules lora_alpha lora_dropout use_rslora rank_pattern alpha_pattern "
-    "layers_to_transform layers_pattern init_lora_weights loftq_config eva_config corda_config lora_ga_config "
-    "qalora_group_size".split()
+    {
+        *("peft_type", "peft_version", "task_type", "base_model_name_or_path", "revision", "inference_mode"),
+        *("auto_mapping", "r", "rank_pattern", "lora_alpha", "alpha_pattern", "use_rslora", "lora_dropout"),
+        *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"),
+        *(
+            "init_lora_weights",
+            "loftq_config",
+            "eva_config",
+            "corda_config",
+            "lora_ga_config",
+            "qalora_group_size",
+        ),
+    }
 )
 # Ways to begin training that leave the base model's weights alone; the others need their own changed base.
 PLAIN_STARTS = (True, False, None, "gaussian", "eva", "orthogonal")
@@ -144,7 +153,9 @@ def _refuse_shapes(
             f"{tuple(up.shape)}, wanted are {wanted[0]} and {wanted[1]}."
         )
     if not (down.is_floating_point() and up.is_floating_point()):
-        raise WorkerError(f"The adapter {path} is damaged: {name} holds {down.dtype}.")
+        raise WorkerError(
+            f"The adapter {path} is damaged: {name} has matrices of {down.dtype} and {up.dtype}."
+        )
 
 
 def _refuse_gaps(

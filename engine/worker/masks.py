@@ -12,8 +12,6 @@ from engine.worker.errors import WorkerError
 
 FULL, SLIDING = "full_attention", "sliding_attention"
 
-Mask = torch.Tensor | dict[str, torch.Tensor]
-
 
 class Masks:
     """Makes the masks of one model. Raises WorkerError for a kind of attention that is not served."""
@@ -26,11 +24,15 @@ class Masks:
         window = getattr(config, "sliding_window", None)
         kinds = set(getattr(config, "layer_types", None) or [SLIDING if window else FULL])
         if other := kinds - {FULL, SLIDING}:
-            raise WorkerError(f"The model has layers of the kind {min(other)}, which the worker does not serve.")
+            raise WorkerError(
+                f"The model has layers of the kind {min(other)}, which the worker does not serve."
+            )
         self._window: int | None = window if SLIDING in kinds else None
         self._by_kind = self._window is not None and bool(getattr(config, "layer_types", None))
 
-    def of(self, positions: torch.Tensor, length: int, dtype: torch.dtype) -> Mask:
+    def of(
+        self, positions: torch.Tensor, length: int, dtype: torch.dtype
+    ) -> torch.Tensor | dict[str, torch.Tensor]:
         """For tokens at `positions` (rows, tokens) over the first `length` columns: added to attention's scores."""
         columns = torch.arange(length, device=positions.device)
         here = positions[:, None, :, None]

@@ -74,6 +74,8 @@ def load_model(
             log.exception("loading %s failed", path)
             raise WorkerError(f"{path} could not be loaded ({_first_line(error)}).") from error
     _refuse_differences(path, report)
+    if nf4:
+        _check_quantized(path, model)
     model.eval()
     model.requires_grad_(False)
     return model
@@ -98,7 +100,11 @@ def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
         log.exception("loading the tokenizer of %s failed", path)
         raise WorkerError(f"The tokenizer of {path} could not be loaded ({_first_line(error)}).") from error
     probe = PROBE + "".join(tokenizer.all_special_tokens)
-    if tokenizer(probe)["input_ids"] != exact.encode(probe).ids:
+    # Bare, as a rendered chat template is read.
+    if (
+        tokenizer(probe, add_special_tokens=False)["input_ids"]
+        != exact.encode(probe, add_special_tokens=False).ids
+    ):
         raise WorkerError(
             f"The tokenizer of {path} is read differently by transformers than its tokenizer.json says."
         )
@@ -171,6 +177,26 @@ def _quantization(
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype or torch.bfloat16,
     )
+
+
+def _check_quantized(path: str, model: PreTrainedModel) -> None:
+    """What transformers leaves unsaid of four-bit layers.
+
+    A tensor of the wrong shape is quantized and taken. And on a CPU with AVX512-BF16 each layer is repacked at its
+    first forward, to compute in bfloat16: that fails for sizes that don't divide evenly, and it would quietly round
+    a model that is to compute in float32.
+    """
+    from bitsandbytes.nn import Linear4bit  # here, since plain models do without it
+
+    for name, module in model.named_modules():
+        if not isinstance(module, Linear4bit):
+            continue
+        if tuple(module.weight.quant_state.shape) != (module.out_features, module.in_features):
+            raise WorkerError(
+                f"The weights in {path} do not fit its config.json (mismatched: {name}.weight)."
+            )
+        even = module.out_features % 32 == 0 and module.in_features % module.weight.blocksize == 0
+        module.support_avx512bf16_for_cpu &= even and model.dtype == torch.bfloat16
 
 
 @contextmanager

@@ -50,7 +50,10 @@ class Prefixes:
             return 0, []
         layers = zip(*(self._kept[name] for name in found), strict=True)
         return len(found) * BLOCK, [
-            (torch.cat([keys for keys, _ in blocks], dim=1), torch.cat([values for _, values in blocks], dim=1))
+            (
+                torch.cat([keys for keys, _ in blocks], dim=1),
+                torch.cat([values for _, values in blocks], dim=1),
+            )
             for blocks in layers
         ]
 

@@ -4,7 +4,6 @@ Each row is drawn by its own request's random numbers, one a token, so that a se
 in the batch. Knows no text.
 """
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,7 +21,8 @@ class Wish:
 
     temperature: float
     top_p: float
-    random: random.Random
+    luck: float
+    """A random number from 0 to below 1, the request's own for this token."""
     logprobs: int | None = None
     """As in Sampling."""
     allowed: torch.Tensor | None = None
@@ -56,9 +56,7 @@ def choose(logits: torch.Tensor, wishes: Sequence[Wish]) -> list[Pick]:
     return [Pick(token, *told.get(row, ())) for row, token in enumerate(tokens.tolist())]
 
 
-def _log_probabilities(
-    logits: torch.Tensor, wishes: Sequence[Wish]
-) -> tuple[list[int], torch.Tensor] | None:
+def _log_probabilities(logits: torch.Tensor, wishes: Sequence[Wish]) -> tuple[list[int], torch.Tensor] | None:
     """By the model alone, for the rows that want them."""
     rows = [row for row, wish in enumerate(wishes) if wish.logprobs is not None]
     return (rows, logits[rows].log_softmax(dim=-1)) if rows else None
@@ -82,7 +80,7 @@ def _draw(logits: torch.Tensor, wishes: Sequence[Wish]) -> torch.Tensor:
     device = logits.device
     heat = torch.tensor([wish.temperature for wish in wishes], device=device)
     chances = (logits / heat.unsqueeze(1)).softmax(dim=-1)
-    luck = torch.tensor([wish.random.random() for wish in wishes], dtype=torch.float64, device=device)
+    luck = torch.tensor([wish.luck for wish in wishes], dtype=torch.float64, device=device)
     whole = [place for place, wish in enumerate(wishes) if wish.top_p >= 1]
     part = [place for place, wish in enumerate(wishes) if wish.top_p < 1]
     tokens = torch.empty(len(wishes), dtype=torch.long, device=device)
@@ -103,7 +101,9 @@ def _nucleus(chances: torch.Tensor, luck: torch.Tensor, shares: torch.Tensor) ->
         for row in (values.sum(dim=-1) < shares).nonzero().flatten().tolist():
             one = slice(row, row + 1)
             values, indices = chances[one].sort(dim=-1, descending=True)
-            tokens[one] = indices.gather(1, _inverse(_cut(values, shares[one]), luck[one]).unsqueeze(1)).squeeze(1)
+            tokens[one] = indices.gather(
+                1, _inverse(_cut(values, shares[one]), luck[one]).unsqueeze(1)
+            ).squeeze(1)
     return tokens
 
 

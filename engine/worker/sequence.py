@@ -15,6 +15,8 @@ from engine.worker.transcript import Transcript
 
 MOST_LOGPROBS = 20
 
+Raw = bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -51,10 +53,10 @@ class Token:
     id: int
     text: str
     """What its bytes say alone; half a character reads as U+FFFD here."""
-    bytes: bytes
+    bytes: Raw
     logprob: float = 0.0
     """By the model alone, before temperature, top_p and grammar; 0 where none was asked for."""
-    top: tuple[tuple[int, str, bytes, float], ...] = ()
+    top: tuple[tuple[int, str, Raw, float], ...] = ()
     """The most likely tokens at this place, best first: id, text, bytes, logprob."""
 
 
@@ -95,7 +97,6 @@ class Sequence:
     inbox: asyncio.Queue[Piece | Exception] = field(default_factory=asyncio.Queue)
     cancelled: bool = False
     born: float = field(default_factory=time.monotonic)
-    random: random.Random = field(init=False)
     row: int = -1
     """Where its keys and values lie; -1 while it waits."""
     filled: int = 0
@@ -106,9 +107,18 @@ class Sequence:
     """Tokens generated."""
     cached: int = 0
     """Tokens of the prompt whose keys and values were there already."""
+    _random: random.Random = field(init=False)
+    _luck: tuple[int, float] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.random = random.Random(self.sampling.seed)  # noqa: S311 - for sampling, not for secrets
+        self._random = random.Random(self.sampling.seed)  # noqa: S311 - for sampling, not for secrets
+        self._luck = 0, self._random.random()
+
+    def luck(self) -> float:
+        """The random number for the next token, the same until that is made: a step may have to be done again."""
+        if self._luck[0] != self.made:
+            self._luck = self.made, self._random.random()
+        return self._luck[1]
 
     @property
     def reserved(self) -> int:

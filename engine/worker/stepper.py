@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import torch
 
@@ -70,16 +71,15 @@ class Stepper:
         rows, columns = self._needed([*self.rows, request])
         return rows <= self._limits.rows and self._fits(rows, columns)
 
-    @torch.inference_mode()
     def join(self, request: Request) -> None:
         """Takes a request that can join into the batch; its prompt is read by the next steps."""
         assert self.can_join(request)
         if request.adapter is not None and request.adapter not in self._adapters.names:
-            self._drop(request, NoAdapter(request.adapter), "error")
+            self.drop(request, NoAdapter(request.adapter), "error")
             return
         while not self._reserved(request):
             largest = max([*self.rows, request], key=lambda each: each.reserved)
-            self._drop(largest, OutOfMemory(), "memory")
+            self.drop(largest, OutOfMemory(), "memory")
             if largest is request:
                 return
         request.row = len(self.rows)
@@ -91,15 +91,14 @@ class Stepper:
         self._observe.joined(time.monotonic() - request.born)
         self._observe_cache()
 
-    @torch.inference_mode()
     def step(self) -> None:
         """Drops who is cancelled or late, reads a chunk of prompts, decodes one token for all that run."""
         now = time.monotonic()
         for request in list(self.rows):
             if request.cancelled:
-                self._drop(request, None, "cancelled")
+                self.drop(request, None, "cancelled")
             elif now > request.deadline:
-                self._drop(request, TimedOut(self._limits.seconds), "timeout")
+                self.drop(request, TimedOut(self._limits.seconds), "timeout")
         if chunk := self._chunk():
             self._guarded([request for request, _ in chunk], lambda: self._read(chunk))
         if running := self.rows[: self.running]:
@@ -110,12 +109,24 @@ class Stepper:
         self.prefixes.clear()
         for request in list(self.rows):
             if request.adapter is not None and request.adapter not in self._adapters.names:
-                self._drop(request, NoAdapter(request.adapter), "error")
+                self.drop(request, NoAdapter(request.adapter), "error")
 
-    def end(self, error: Exception, outcome: Outcome) -> None:
-        """Lets all go."""
-        for request in list(self.rows):
-            self._drop(request, error, outcome)
+    def drop(self, request: Request, error: Exception | None, outcome: Outcome) -> None:
+        """Lets a request go, whether it has a row or not; the row is filled from the end, so that all stay together."""
+        if error is not None:
+            self.told.append((request, error))
+        hole, request.row = request.row, -1
+        if hole >= 0:
+            if hole < self.running:
+                self.running -= 1
+                hole = self._fill(hole, self.running)
+            self._fill(hole, len(self.rows) - 1)
+            self.rows.pop()
+            if not self.rows:
+                self._observe_cache()
+        usage = request.usage
+        seconds = time.monotonic() - request.born
+        self._observe.left(outcome, usage.prompt, usage.completion, usage.cached, seconds)
 
     def _needed(self, requests: Sequence[Request]) -> tuple[int, int]:
         return len(requests), max(request.reserved for request in requests)
@@ -163,21 +174,23 @@ class Stepper:
             for start, count in zip(starts, counts, strict=True)
         ]
         logits = self._forward(requests, ids, positions, length)
+        done = [place for place, (request, count) in enumerate(chunk) if request.left == count]
+        for place in done:
+            self._remember(requests[place])
+        picks = self._choose([requests[place] for place in done], logits[done]) if done else []
+        # Nothing above has moved a request on: should memory have run out, the pass is done again as it was.
         for request, count in chunk:
             request.filled += count
-        done = [place for place, request in enumerate(requests) if not request.left]
-        if done:
-            for place in done:
-                self._remember(requests[place])
-            self._take([requests[place] for place in done], logits[done])
+        self._advance([requests[place] for place in done], picks)
 
     def _decode(self, running: Sequence[Request]) -> None:
         length = self.cache.decoding([request.filled for request in running])
         ids = [[request.last] for request in running]
         logits = self._forward(running, ids, [[request.filled] for request in running], length)
+        picks = self._choose(running, logits)
         for request in running:
             request.filled += 1
-        self._take(running, logits)
+        self._advance(running, picks)
 
     def _forward(
         self, requests: Sequence[Request], ids: list[list[int]], positions: list[list[int]], length: int
@@ -190,7 +203,7 @@ class Stepper:
             logits = model(
                 input_ids=torch.tensor(ids, device=model.device),
                 position_ids=places,
-                attention_mask=self.masks.of(places, length, model.dtype),
+                attention_mask=self.masks.of(places, length, self.cache.dtype),
                 past_key_values=self.cache,
                 use_cache=True,
                 logits_to_keep=1,
@@ -198,27 +211,30 @@ class Stepper:
         self._observe.step(len(ids), sum(map(len, ids)), time.monotonic() - began)
         return logits.float()
 
-    def _take(self, requests: Sequence[Request], logits: torch.Tensor) -> None:
-        """Chooses the next token of each and tells it."""
+    def _choose(self, requests: Sequence[Request], logits: torch.Tensor) -> list[Pick]:
         size = logits.shape[1]
         wishes = [
             Wish(
                 request.sampling.temperature,
                 request.sampling.top_p,
-                request.random,
+                request.luck(),
                 request.sampling.logprobs,
                 request.constraint.allowed(size) if request.constraint else None,
             )
             for request in requests
         ]
-        for request, pick in zip(list(requests), choose(logits, wishes), strict=True):
+        return choose(logits, wishes)
+
+    def _advance(self, requests: Sequence[Request], picks: Sequence[Pick]) -> None:
+        """Each request goes on by its token, and it is told."""
+        for request, pick in zip(requests, picks, strict=True):
             try:
-                self._advance(request, pick)
+                self._go_on(request, pick)
             except Exception:
                 logger.exception("A request failed")
-                self._drop(request, Failed(), "error")
+                self.drop(request, Failed(), "error")
 
-    def _advance(self, request: Request, pick: Pick) -> None:
+    def _go_on(self, request: Request, pick: Pick) -> None:
         if pick.token < 0:
             self.cache.wipe(request.row)
             raise ArithmeticError("the model's logits are no numbers")
@@ -226,19 +242,19 @@ class Stepper:
         request.made += 1
         if request.made == 1:
             self._observe.first_token(time.monotonic() - request.born)
-        text, stopped = "", pick.token in self._vocabulary.ends
+        stopped = pick.token in self._vocabulary.ends
         if request.constraint is not None:
             request.constraint.take(pick.token)
             stopped = stopped or request.constraint.ended
-        text = request.transcript.feed(self._vocabulary.bytes(pick.token))
+        text = request.transcript.feed(self._vocabulary.raw(pick.token))
         stopped = stopped or request.transcript.stopped
         tokens = (self._token(request, pick),)
         if stopped or request.made == request.limit:
-            finish: Outcome = "stop" if stopped else "length"
+            finish: Literal["stop", "length"] = "stop" if stopped else "length"
             self.told.append(
                 (request, Piece(text + request.transcript.rest(), tokens, finish, request.usage))
             )
-            self._drop(request, None, finish)
+            self.drop(request, None, finish)
             return
         self.told.append((request, Piece(text, tokens)))
         if request.row >= self.running:
@@ -246,7 +262,7 @@ class Stepper:
 
     def _token(self, request: Request, pick: Pick) -> Token:
         if request.sampling.logprobs is None:
-            raw = self._vocabulary.bytes(pick.token)
+            raw = self._vocabulary.raw(pick.token)
             return Token(pick.token, raw.decode(errors="replace"), raw)
         shown = self._vocabulary.shown
         top = tuple((token, *shown(token), logprob) for token, logprob in pick.top)
@@ -260,23 +276,6 @@ class Stepper:
             self.rows[request.row], self.rows[first.row] = first, request
             request.row, first.row = first.row, request.row
         self.running += 1
-
-    def _drop(self, request: Request, error: Exception | None, outcome: Outcome) -> None:
-        """Out of the batch, its row filled from the end so that rows stay together."""
-        if error is not None:
-            self.told.append((request, error))
-        hole, request.row = request.row, -1
-        if hole >= 0:
-            if hole < self.running:
-                self.running -= 1
-                hole = self._fill(hole, self.running)
-            self._fill(hole, len(self.rows) - 1)
-            self.rows.pop()
-            if not self.rows:
-                self._observe_cache()
-        usage = request.usage
-        seconds = time.monotonic() - request.born
-        self._observe.left(outcome, usage.prompt, usage.completion, usage.cached, seconds)
 
     def _fill(self, hole: int, source: int) -> int:
         """Moves a row into a hole; returns where the hole is then."""
@@ -299,13 +298,13 @@ class Stepper:
             work()
         except torch.OutOfMemoryError:
             logger.warning("Out of memory with %d rows; the largest request is refused", len(self.rows))
-            self._drop(max(self.rows, key=lambda each: each.reserved), OutOfMemory(), "memory")
+            self.drop(max(self.rows, key=lambda each: each.reserved), OutOfMemory(), "memory")
             self._free_memory()
         except Exception:
             logger.exception("A step failed with %d rows", len(requests))
             for request in requests:
                 if request.row >= 0:
-                    self._drop(request, Failed(), "error")
+                    self.drop(request, Failed(), "error")
 
     def _free_memory(self) -> None:
         self.prefixes.clear()

@@ -29,7 +29,7 @@ class Vocabulary:
         self._known: dict[int, bytes] = {}
         self._characters = _byte_characters() if _is_byte_level(tokenizer) else None
 
-    def bytes(self, token: int) -> bytes:
+    def raw(self, token: int) -> bytes:
         """What the token adds to the text; nothing for a special one and for a number without a token."""
         if token not in self._known:
             self._known[token] = self._read(token)
@@ -37,7 +37,7 @@ class Vocabulary:
 
     def shown(self, token: int) -> tuple[str, bytes]:
         """The token as log-probabilities name it: special ones by their names."""
-        raw = self.bytes(token)
+        raw = self.raw(token)
         if not raw:
             raw = (self.tokenizer.convert_ids_to_tokens(token) or "").encode()
         return raw.decode(errors="replace"), raw

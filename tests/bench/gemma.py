@@ -45,7 +45,9 @@ def converted(folder: Path) -> Path:
         gguf = fetched(folder)
         AutoTokenizer.from_pretrained(str(folder), gguf_file=gguf.name).save_pretrained(model)
         weights = AutoModelForCausalLM.from_pretrained(str(folder), gguf_file=gguf.name, dtype=torch.bfloat16)
-        weights.hf_quantizer = None  # they are plain numbers by now, but transformers goes by this and the next line
+        weights.hf_quantizer = (
+            None  # they are plain numbers by now, but transformers goes by this and the next line
+        )
         vars(weights.config).pop("quantization_config", None)
         weights.save_pretrained(model)
     return model
