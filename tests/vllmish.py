@@ -1,7 +1,7 @@
 """A server shaped like vLLM, for the conformance checks: its addresses, its extra fields, its errors of older versions.
 
 Independent of the worker's server, batcher and adapters: transformers' own Llama on the exported checkpoint, PEFT's
-own adapters, one request after another, the prompt read anew for each token. It is right because it is plain.
+own adapters, one request after another. It is right because it is plain.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from aiohttp import web
 from llguidance import LLMatcher
 from llguidance.hf import from_tokenizer
 from peft import PeftModel
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import DynamicCache, LlamaForCausalLM, PreTrainedTokenizerFast
 
 CONTEXT = 2_048
 
@@ -52,16 +53,15 @@ class Model:
         self.turn = threading.Lock()
 
     @torch.inference_mode()
-    def logits(self, ids: list[int], adapter: str | None) -> torch.Tensor:
-        x = torch.tensor([ids])
+    def logits(self, ids: list[int], adapter: str | None, past: DynamicCache) -> torch.Tensor:
+        """What follows `ids`, which follow what `past` holds."""
         with self.turn:  # a client that leaves does not stop the step that was begun for it
-            if self.peft is None:
-                return self.base(input_ids=x, use_cache=False).logits[0, -1].float()
-            if adapter is None:
-                with self.peft.disable_adapter():
-                    return self.peft(input_ids=x, use_cache=False).logits[0, -1].float()
-            self.peft.set_adapter(adapter)
-            return self.peft(input_ids=x, use_cache=False).logits[0, -1].float()
+            off = self.peft.disable_adapter() if self.peft is not None and adapter is None else nullcontext()
+            if adapter is not None and adapter != self.peft.active_adapter:
+                self.peft.set_adapter(adapter)
+            with off:
+                model = self.peft or self.base
+                return model(input_ids=torch.tensor([ids]), past_key_values=past).logits[0, -1].float()
 
     def tokens(
         self, ids: list[int], adapter: str | None, asked: dict[str, Any], schema: str | None
@@ -75,8 +75,9 @@ class Model:
             grammar = LLMatcher.grammar_from_json_schema(schema, overrides={"whitespace_flexible": False})
             matcher = LLMatcher(self.grammar, grammar)
         temperature = 1.0 if asked.get("temperature") is None else asked["temperature"]
+        past = DynamicCache()
         while True:
-            logits = self.logits(ids, adapter)
+            logits = self.logits(ids, adapter, past)
             logprobs = logits.log_softmax(-1)
             if matcher is not None:
                 bits = numpy.frombuffer(matcher.compute_bitmask(), dtype=numpy.uint8)
@@ -88,7 +89,7 @@ class Model:
                 chances, order = (logits / temperature).softmax(-1).sort(descending=True)
                 chances[(chances.cumsum(-1) - chances) > (asked.get("top_p") or 1.0)] = 0
                 token = int(order[torch.multinomial(chances, 1, generator=random)])
-            ids = [*ids, token]
+            ids = [token]
             yield token, logprobs
             if token in self.ends:
                 return

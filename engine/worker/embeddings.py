@@ -6,7 +6,6 @@ Queries and passages of models such as e5 begin with prefixes ("query: ", "passa
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,21 +16,23 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sentence_transformers import SentenceTransformer
 
-from engine.errors import EngineError
+from engine.worker.errors import WorkerError
+from engine.worker.refusals import OutOfMemory, Stopped
 
 BATCH: Final = 32
 """Texts in one forward pass."""
 WAITING: Final = 8_192
 """Texts that may wait, over all requests."""
+MOST_TOKENS: Final = 32_768
+"""Of a text, where the model itself knows no limit."""
 CHARACTERS_A_TOKEN: Final = 32
 """No vocabulary has longer tokens on the average of a text: what is longer is too long without counting its tokens."""
 
 Vectors = NDArray[np.float32]
 
 
-class EmbeddingsError(EngineError):
+class EmbeddingsError(WorkerError):
     """A model of embeddings, or texts, that cannot be used."""
 
 
@@ -39,7 +40,7 @@ class TooManyTexts(EmbeddingsError):
     """So many texts wait already that these would wait too long."""
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class _Request:
     texts: Sequence[str]
     done: asyncio.Future[tuple[Vectors, int]]
@@ -54,17 +55,20 @@ class Embeddings:
         Raises:
             EmbeddingsError: there is no such model, or it is none of embeddings.
         """
-        self.name = Path(path).name if Path(path).is_dir() else path
+        from sentence_transformers import SentenceTransformer  # two seconds that others need not wait
+
+        self.name = Path(path).resolve().name if Path(path).is_dir() else path
         try:
             self._model = SentenceTransformer(path, device=device, trust_remote_code=False)
             self.dimensions = int(self._model.encode([" "], show_progress_bar=False).shape[1])
         except Exception as error:  # noqa: BLE001 - loading other people's files fails in any way
             reason = " ".join(str(error).split())[:200]
             raise EmbeddingsError(f"The embeddings model {path} cannot be loaded: {reason}") from error
-        self.max_tokens = int(self._model.max_seq_length or 512)
+        self.max_tokens = int(min(self._model.max_seq_length or 512, MOST_TOKENS))
         self._waiting: deque[_Request] = deque()
+        self._open: set[_Request] = set()
+        self._closed = False
         self._thread = ThreadPoolExecutor(1, "embeddings")
-        self._counting = threading.Lock()
         self._running: asyncio.Task[None] | None = None
 
     async def encode(self, texts: Sequence[str], dimensions: int | None = None) -> tuple[Vectors, int]:
@@ -75,27 +79,35 @@ class Embeddings:
         Raises:
             EmbeddingsError: more dimensions than there are, or a text that is too long.
             TooManyTexts: too many wait already.
+            Stopped: the worker is ending.
         """
+        if self._closed:
+            raise Stopped
         if dimensions is not None and dimensions > self.dimensions:
             raise EmbeddingsError(f"{self.name} has {self.dimensions} dimensions.")
         if sum(len(each.texts) for each in self._waiting) + len(texts) > WAITING:
             raise TooManyTexts(f"More than {WAITING:,} texts are waiting: try again later.")
         request = _Request(texts, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
+        self._open.add(request)
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._work())
-        vectors, tokens = await request.done
+        try:
+            vectors, tokens = await request.done
+        finally:
+            self._open.discard(request)
         if dimensions is not None:
             vectors = vectors[:, :dimensions]
             vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return vectors, tokens
 
     def close(self) -> None:
-        """Stop; requests that wait are cancelled."""
-        if self._running is not None:
-            self._running.cancel()
-        for request in self._waiting:
-            request.done.cancel()
+        """Take nothing more, and tell those who wait Stopped."""
+        self._closed = True
+        for request in self._open:
+            if not request.done.done():
+                request.done.set_exception(Stopped())
+        self._waiting.clear()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _work(self) -> None:
@@ -106,6 +118,8 @@ class Embeddings:
             while self._waiting and sum(len(each.texts) for each in taken) < BATCH:
                 taken.append(self._waiting.popleft())
             taken = [each for each in taken if not each.done.done()]  # whose client has gone is left out
+            if not taken:
+                continue
             results = await loop.run_in_executor(self._thread, self._embed, [each.texts for each in taken])
             for request, result in zip(taken, results, strict=True):
                 if request.done.done():
@@ -131,6 +145,7 @@ class Embeddings:
                 return [result for texts in requests for result in self._embed([texts])]
             if isinstance(error, torch.OutOfMemoryError):
                 torch.cuda.empty_cache()
+                return [OutOfMemory()]
             return [error]
         results: list[tuple[Vectors, int] | Exception] = []
         start = 0
@@ -146,13 +161,17 @@ class Embeddings:
         lengths = []
         for text in texts:
             long = len(text) > self.max_tokens * CHARACTERS_A_TOKEN
-            lengths.append(self.max_tokens + 1 if long else len(self._model.tokenizer(text)["input_ids"]))
+            lengths.append(self.max_tokens + 1 if long else self._length(text))
         for number, length in enumerate(lengths):
             if length > self.max_tokens:
                 return EmbeddingsError(
                     f"input.{number} has more than {self.max_tokens:,} tokens, the limit of {self.name}."
                 )
         return sum(lengths)
+
+    def _length(self, text: str) -> int:
+        ids = self._model.tokenizer.encode(text)
+        return len(getattr(ids, "ids", ids))  # static models have a tokenizer of the tokenizers library
 
     def _forward(self, texts: list[str]) -> Vectors:
         vectors = self._model.encode(

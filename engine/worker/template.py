@@ -58,7 +58,7 @@ class Template:
         assert isinstance(rendered, str)
         meant = [self._controls[each] for each in self._pattern.findall(rendered)]
         if not stand_ins:
-            whole = self._ids(rendered)
+            whole = list(self._tokenizer(rendered, add_special_tokens=False)["input_ids"])
             if [number for number in whole if number in self._numbers] == meant:
                 return whole
         return self._piecewise(rendered, stand_ins)
@@ -74,28 +74,31 @@ class Template:
         return self._pattern.sub(stand_in, text)
 
     def _piecewise(self, rendered: str, stand_ins: Mapping[str, str]) -> list[int]:
-        ids: list[int] = []
+        """The ids of the template's own control tokens, and of the texts between them as plain texts."""
+        texts: list[str] = []
+        marks: dict[int, int] = {}
         end = 0
         for found in self._pattern.finditer(rendered):
-            ids += self._plain(_unveiled(rendered[end : found.start()], stand_ins))
-            ids.append(self._controls[found[0]])
+            texts += self._broken(_unveiled(rendered[end : found.start()], stand_ins))
+            marks[len(texts)] = self._controls[found[0]]
+            texts.append("")
             end = found.end()
-        return ids + self._plain(_unveiled(rendered[end:], stand_ins))
-
-    def _plain(self, text: str) -> list[int]:
-        """The ids of a text in which nothing is a control token: those that it spells are broken in two."""
+        texts += self._broken(_unveiled(rendered[end:], stand_ins))
         ids: list[int] = []
+        for place, plain in enumerate(self._tokenizer(texts, add_special_tokens=False)["input_ids"]):
+            # A normalizer may make control tokens of other letters; those are nobody's to write.
+            ids += [marks[place]] if place in marks else [each for each in plain if each not in self._numbers]
+        return ids
+
+    def _broken(self, text: str) -> list[str]:
+        """The text in parts, none of which holds a control token: those that it spells are broken in two."""
+        parts: list[str] = []
         start = 0
         while found := self._pattern.search(text, start):
             middle = found.start() + 1
-            ids += self._ids(text[start:middle])
+            parts.append(text[start:middle])
             start = middle
-        ids += self._ids(text[start:])
-        # A normalizer may make control tokens of other letters; those are nobody's to write.
-        return [number for number in ids if number not in self._numbers]
-
-    def _ids(self, text: str) -> list[int]:
-        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
+        return [*parts, text[start:]]
 
 
 def _unveiled(text: str, stand_ins: Mapping[str, str]) -> str:
