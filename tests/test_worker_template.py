@@ -138,6 +138,6 @@ def test_switches_reach_the_template(exaone: Any, tmp_path: Path) -> None:
 
 
 def test_a_long_text_of_nothing_but_marks_is_read_in_no_time(exaone: Any) -> None:
-    """Each mark is looked at once: 20,000 of them are not 20,000 times the whole text."""
-    ids = Template(exaone).encode(user("[|endofturn|]" * 20_000))
+    """Each mark is looked at once: 5,000 of them are not 5,000 times the whole text."""
+    ids = Template(exaone).encode(user("[|endofturn|]" * 5_000))
     assert controls(exaone, ids).count("[|endofturn|]") == 1

@@ -31,6 +31,8 @@ class Constraint:
 
     def __init__(self, matcher: LLMatcher, pool: ThreadPoolExecutor) -> None:
         self._matcher, self._pool = matcher, pool
+        self.ended = False
+        """Nothing more may follow."""
         self._mask: Future[bytes] = pool.submit(matcher.compute_bitmask)
 
     def allowed(self, size: int) -> torch.Tensor:
@@ -44,13 +46,9 @@ class Constraint:
         """Go on by a token that was allowed."""
         if not self._matcher.consume_token(token):
             raise ValueError(f"the grammar does not take token {token}: {self._matcher.get_error()}")
-        if not self._matcher.is_stopped():
+        self.ended = self._matcher.is_stopped()  # asked before the next mask is computed: then it belongs to the pool
+        if not self.ended:
             self._mask = self._pool.submit(self._matcher.compute_bitmask)
-
-    @property
-    def ended(self) -> bool:
-        """Nothing more may follow."""
-        return bool(self._matcher.is_stopped())
 
 
 class Grammars:
