@@ -60,7 +60,12 @@ class Endpoint:
     async def client(self, key: str | None = None) -> AsyncIterator[AsyncOpenAI]:
         """The `openai` client, which tries each call once."""
         async with AsyncOpenAI(
-            base_url=self.url, api_key=(self.key if key is None else key) or "none", max_retries=0, timeout=120
+            base_url=self.url,
+            api_key=(self.key if key is None else key) or "none",
+            max_retries=0,
+            timeout=120,
+            # Certificates take longer to read than most of these checks.
+            http_client=openai.DefaultAsyncHttpxClient(verify=self.url.startswith("https")),
         ) as client:
             yield client
 

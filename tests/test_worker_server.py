@@ -19,7 +19,9 @@ import httpx
 import pytest
 import torch
 
-from engine.worker import protocol, server, service
+from engine.worker import server, service
+from engine.worker.batcher import Batcher
+from engine.worker.errors import WorkerError
 from engine.worker.server import Patience
 from engine.worker.service import Plan
 from engine.worker.stepper import Stepper
@@ -97,10 +99,10 @@ def fault(told: httpx.Response, status: int) -> dict[str, Any]:
 
 def soon(condition: Callable[[], bool]) -> None:
     """Wait until something is so, which it is in no time, or never."""
-    for _ in range(2_000):
+    for _ in range(1_000):
         if condition():
             return
-        time.sleep(0.005)
+        time.sleep(0.02)
     raise AssertionError("it never came to be")
 
 
@@ -108,7 +110,7 @@ def soon(condition: Callable[[], bool]) -> None:
 async def streaming(worker: Worker, **wanted: Any) -> AsyncIterator[AsyncIterator[str]]:
     """The events of a stream as they come."""
     async with (
-        httpx.AsyncClient(timeout=60) as client,
+        httpx.AsyncClient(timeout=60, verify=False) as client,
         client.stream(
             "POST",
             f"{worker.url}/v1/chat/completions",
@@ -197,17 +199,16 @@ def test_what_asks_for_nothing_is_let_be(worker: Worker, wanted: dict[str, Any])
     [b"", b"{", b'{"messages": [}', b"\xff\xfe", b'{"a": NaN', b"[" * 5_000, b'"\\ud800"', b"null", b"[]", b"5"],
 )
 def test_a_body_that_is_no_request_is_a_400(worker: Worker, body: bytes) -> None:
-    headers = worker.headers | {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json"}
     for path in ("/v1/chat/completions", "/v1/embeddings", "/v1/load_lora_adapter", "/v1/unload_lora_adapter"):
-        fault(httpx.post(worker.url + path, content=body, headers=headers), 400)
+        fault(worker.client.post(path, content=body, headers=headers), 400)
 
 
 def test_a_body_of_another_kind_is_a_415(worker: Worker) -> None:
     """A page in a browser can post a form or text anywhere without asking, but not JSON."""
     for kind in ("text/plain", "application/x-www-form-urlencoded"):
-        headers = worker.headers | {"Content-Type": kind}
-        told = httpx.post(f"{worker.url}/v1/chat/completions", content=json.dumps(ASKED), headers=headers)
-        fault(told, 415)
+        headers = {"Content-Type": kind}
+        fault(worker.client.post("/v1/chat/completions", content=json.dumps(ASKED), headers=headers), 415)
 
 
 def test_a_body_over_the_limit_is_a_413(worker: Worker) -> None:
@@ -287,6 +288,7 @@ def test_models_are_the_base_and_its_adapters(worker: Worker, plan: Plan) -> Non
 
 @pytest.mark.parametrize("given", [None, "", "Bearer", "Bearer wrong", f"Bearer {KEY}x", f"Basic {KEY}", "Bearer 열쇠"])
 def test_all_but_health_need_the_key(worker: Worker, given: str | None) -> None:
+    stranger = httpx.Client(base_url=worker.url, verify=False)
     headers = {} if given is None else {"Authorization": given.encode()}
     for method, path in (
         ("POST", "/v1/chat/completions"),
@@ -297,17 +299,17 @@ def test_all_but_health_need_the_key(worker: Worker, given: str | None) -> None:
         ("GET", "/metrics"),
         ("GET", "/nowhere"),
     ):
-        told = httpx.request(method, worker.url + path, headers=headers)
+        told = stranger.request(method, path, headers=headers)
         assert fault(told, 401)["code"] == "invalid_api_key"
         assert told.headers["WWW-Authenticate"] == "Bearer"
         assert KEY not in told.text
-    assert httpx.get(f"{worker.url}/health").json() == {"status": "ready"}
+    assert stranger.get("/health").json() == {"status": "ready"}
 
 
 def test_without_a_key_everybody_is_let_in(plan: Plan) -> None:
     with working(plan, key="") as open_to_all:
-        assert httpx.get(f"{open_to_all.url}/v1/models").status_code == 200
-        assert httpx.get(f"{open_to_all.url}/metrics").status_code == 200
+        assert open_to_all.get("/v1/models").status_code == 200
+        assert open_to_all.get("/metrics").status_code == 200
 
 
 def test_figures_move(worker: Worker) -> None:
@@ -460,12 +462,12 @@ def test_a_model_thread_that_ends_is_told(plan: Plan, monkeypatch: pytest.Monkey
     with working(plan) as dying:
         ended = asyncio.run_coroutine_threadsafe(dying.service.ended(), dying.loop)
 
-        def broken(self: Stepper) -> None:
+        def broken(self: Batcher, stepper: Stepper) -> bool:
             raise RuntimeError("of all things")
 
-        monkeypatch.setattr(Stepper, "step", broken)
-        fault(ask(dying), 500)
-        with pytest.raises(protocol.Refusal if False else Exception, match="ended"):
+        monkeypatch.setattr(Batcher, "_lives", broken)
+        ask(dying)  # the turn that waits for it is a sound one still
+        with pytest.raises(WorkerError, match="ended"):
             ended.result(10)
         told = dying.get("/health")
         assert told.status_code == 503
@@ -494,13 +496,13 @@ async def test_a_client_that_leaves_frees_its_place(narrow: Worker) -> None:
     assert (await asyncio.to_thread(ask, narrow)).status_code == 200
     async with streaming(narrow) as events:
         await anext(events)
-        async with httpx.AsyncClient(headers=narrow.headers) as client:
+        async with httpx.AsyncClient(verify=False, headers=narrow.headers) as client:
             waiting = asyncio.create_task(client.post(f"{narrow.url}/v1/chat/completions", json=ENDLESS))
             await asyncio.to_thread(soon, lambda: narrow.metric("queue_length") == 1)
             waiting.cancel()
             await asyncio.wait({waiting})
         await asyncio.to_thread(soon, lambda: cancelled() == before + 2)
-    async with httpx.AsyncClient(headers=narrow.headers) as client:
+    async with httpx.AsyncClient(verify=False, headers=narrow.headers) as client:
         whole = asyncio.create_task(client.post(f"{narrow.url}/v1/chat/completions", json=ENDLESS))
         await asyncio.to_thread(soon, lambda: narrow.metric("cache_used_bytes") > 0)
         whole.cancel()
@@ -512,7 +514,7 @@ async def test_a_client_that_leaves_frees_its_place(narrow: Worker) -> None:
 async def test_a_full_queue_is_a_429_at_once(narrow: Worker) -> None:
     async with streaming(narrow) as events:
         await anext(events)
-        async with httpx.AsyncClient(headers=narrow.headers, timeout=60) as client:
+        async with httpx.AsyncClient(verify=False, headers=narrow.headers, timeout=60) as client:
             waiting = asyncio.create_task(
                 client.post(f"{narrow.url}/v1/chat/completions", json=ASKED | {"max_tokens": 3})
             )

@@ -67,20 +67,18 @@ class Worker:
     service: Service
     url: str
     loop: asyncio.AbstractEventLoop
-    key: str = KEY
+    headers: dict[str, str]
+    """What opens it."""
+    client: httpx.Client
+    """Has the key."""
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """What opens it."""
-        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
-
-    def post(self, path: str, body: Any = None, **more: Any) -> httpx.Response:
+    def post(self, path: str, body: Any) -> httpx.Response:
         """Ask once, with the key."""
-        return httpx.post(self.url + path, json=body, headers=self.headers, timeout=60, **more)
+        return self.client.post(path, json=body)
 
     def get(self, path: str) -> httpx.Response:
         """Ask once, with the key."""
-        return httpx.get(self.url + path, headers=self.headers, timeout=60)
+        return self.client.get(path)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Something in the worker's own loop."""
@@ -117,4 +115,6 @@ def working(
                 await service.close(0.0)
 
     with in_thread(opening) as ((service, port), loop):
-        yield Worker(service, f"http://127.0.0.1:{port}", loop, key)
+        url, headers = f"http://127.0.0.1:{port}", {"Authorization": f"Bearer {key}"} if key else {}
+        with httpx.Client(base_url=url, headers=headers, timeout=60, verify=False) as client:
+            yield Worker(service, url, loop, headers, client)
