@@ -19,7 +19,7 @@ import httpx
 import pytest
 import torch
 
-from engine.worker import server, service
+from engine.worker import chat, server, service
 from engine.worker.batcher import Batcher
 from engine.worker.errors import WorkerError
 from engine.worker.server import Patience
@@ -231,9 +231,13 @@ def test_a_prompt_over_the_limit_names_the_limit_and_its_length(worker: Worker) 
     assert ask(worker, max_tokens=CONTEXT - prompt, stop=["."]).status_code == 200
 
 
-def test_no_word_on_length_is_a_limit_that_leaves_room_for_others(worker: Worker) -> None:
+def test_no_word_on_length_is_a_limit_that_leaves_room_for_others(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory for the whole of an answer is set aside: one without a limit would keep all others waiting."""
+    monkeypatch.setattr(chat, "ANSWER_TOKENS", 40)
     told = worker.post("/v1/chat/completions", {key: value for key, value in ENDLESS.items() if key != "max_tokens"})
-    assert told.json()["usage"]["completion_tokens"] == 1_024
+    assert told.json()["usage"]["completion_tokens"] == 40
     assert told.json()["choices"][0]["finish_reason"] == "length"
 
 
@@ -610,7 +614,7 @@ def unload(worker: Worker, name: str) -> httpx.Response:
 
 
 async def test_adapters_load_and_unload_while_others_stream_undisturbed(worker: Worker, made: Path) -> None:
-    asked = {"model": "reply", "max_tokens": 400}
+    asked = {"model": "reply", "max_tokens": 250}
 
     async def said() -> str:
         async with streaming(worker, **asked) as events:
@@ -620,7 +624,7 @@ async def test_adapters_load_and_unload_while_others_stream_undisturbed(worker: 
     alone = await said()
     base = answer(worker)
     running = asyncio.create_task(said())
-    for _ in range(3):
+    for _ in range(2):
         told = await asyncio.to_thread(load, worker, "late", made / "late")
         assert told.status_code == 200
         assert told.text == "Success: LoRA adapter 'late' added successfully."
