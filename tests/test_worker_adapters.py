@@ -28,8 +28,7 @@ def one_thread() -> Any:
     """Tiny products are slower on two threads than on one, and sums come in one order."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    with torch.inference_mode():
-        yield
+    yield
     torch.set_num_threads(before)
 
 
@@ -134,7 +133,7 @@ def test_steps_with_a_cache(adapters: Adapters) -> None:
     """Decoding: rows keep their adapters over steps, and a row may leave between two."""
     ids, cache = some_ids(3, 9), DynamicCache(config=adapters.model.config)
     names = ["rank", None, "reply"]
-    with adapters.rows(names):
+    with torch.inference_mode(), adapters.rows(names):
         steps = [adapters.model(ids[:, :4], past_key_values=cache, use_cache=True).logits]
         for at in range(4, 9):
             steps.append(adapters.model(ids[:, at : at + 1], past_key_values=cache, use_cache=True).logits)
@@ -177,7 +176,11 @@ def test_an_overflowing_adapter_harms_its_own_rows_only(
 ) -> None:
     """Zero times infinity is no number: masking by multiplication would spoil the neighbours."""
     wild = checkpoints.adapter(tmp_path / "wild", made / "model", 7, rank=2)
-    tensors = {name: tensor * 1e37 for name, tensor in checkpoints.read_tensors(wild).items()}
+    tensors = checkpoints.read_tensors(wild)
+    tensors = {
+        name: (tensor * 5e38).clamp(-3e38, 3e38) if "lora_A" in name else tensor
+        for name, tensor in tensors.items()
+    }
     save_file(tensors, wild / "adapter_model.safetensors")
     adapters.load("wild", str(wild))
     ids = some_ids(3)
@@ -233,7 +236,8 @@ def test_loading_and_unloading_disturb_nobody(model: PreTrainedModel, made: Path
     assert torch.equal(logits(loaded, ids, ["reply", None, None]), mixed)
     loaded.unload("reply")
     assert state(model) == untouched
-    assert (loaded.names, loaded.memory) == ((), 0)
+    assert not loaded.names
+    assert loaded.memory == 0
     with pytest.raises(WorkerError, match="No adapter is called reply"):
         loaded.unload("reply")
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
+from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
-from engine.worker import export as exporting
 from engine.worker.adapters import Adapters
 from engine.worker.errors import WorkerError
 from engine.worker.export import export
@@ -50,7 +50,6 @@ def refused(source: Path, target: Path) -> str:
     return str(caught.value)
 
 
-@torch.inference_mode()
 def test_plain_transformers_load_it_with_equal_logits(pair: tuple[Path, Path]) -> None:
     """vLLM loads it by the same names and config; a renamed tensor short, and it would be random."""
     source, made = pair
@@ -67,7 +66,6 @@ def test_plain_transformers_load_it_with_equal_logits(pair: tuple[Path, Path]) -
     assert torch.equal(again(some_ids()).logits, ours(some_ids()).logits)
 
 
-@torch.inference_mode()
 def test_one_adapter_serves_both(pair: tuple[Path, Path], tmp_path: Path) -> None:
     """What was trained here must change vLLM's answers in the same way: proven by changed logits."""
     source, made = pair
@@ -131,14 +129,14 @@ def test_one_file_at_a_time(source: Path, tmp_path: Path, monkeypatch: pytest.Mo
     """Five gigabytes a file are enough; all of a 32B model at once would not fit a laptop. And it tells how far it is."""
     told: list[float] = []
     largest = 0
-    save = exporting.save_file
+    save = save_file
 
     def watched(tensors: dict[str, torch.Tensor], *args: Any, **options: Any) -> None:
         nonlocal largest
         largest = max(largest, len(tensors))
         save(tensors, *args, **options)
 
-    monkeypatch.setattr(exporting, "save_file", watched)
+    monkeypatch.setattr("engine.worker.export.save_file", watched)
     export(str(source), str(tmp_path / "llama"), told.append)
     assert largest == 10
     assert told == [0.5, 1.0]

@@ -68,8 +68,9 @@ def some_ids(rows: int, length: int, seed: int = 0) -> torch.Tensor:
 
 def refused(path: Path | str, **options: Any) -> str:
     """What `load_model` says when it refuses: one line."""
+    given: dict[str, Any] = {"nf4": False, "device": "cpu", **options}
     with pytest.raises(WorkerError) as caught:
-        load_model(str(path), **{"nf4": False, "device": "cpu"} | options)
+        load_model(str(path), **given)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -77,7 +78,6 @@ def refused(path: Path | str, **options: Any) -> str:
 # Exactness
 
 
-@torch.inference_mode()
 def test_logits_are_those_of_the_definition(pair: Any) -> None:
     """A wrong name mapping, head grouping or norm would show here, whatever transformers thinks of itself."""
     model, plain = pair
@@ -85,7 +85,6 @@ def test_logits_are_those_of_the_definition(pair: Any) -> None:
     torch.testing.assert_close(model(ids).logits, plain(ids), atol=2e-5, rtol=0)
 
 
-@torch.inference_mode()
 def test_positions_to_twenty_thousand(pair: Any) -> None:
     """Llama 3's slowing of low frequencies shows only far out; without it these logits are off by whole units."""
     model, plain = pair
@@ -100,7 +99,6 @@ def test_positions_to_twenty_thousand(pair: Any) -> None:
     assert unscaled.abs().max() > 0.5  # the positions matter to this model at all
 
 
-@torch.inference_mode()
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_padding_changes_no_row(pair: Any, side: str) -> None:
     """A padded row's logits must be those of the row alone, or a batch would answer other than a single request."""
@@ -117,7 +115,6 @@ def test_padding_changes_no_row(pair: Any, side: str) -> None:
     torch.testing.assert_close(given[1][mask[1].bool()], alone[0], atol=2e-5, rtol=0)
 
 
-@torch.inference_mode()
 def test_step_by_step_with_a_cache(pair: Any) -> None:
     """The cache must give a token what a whole forward gives it."""
     model, plain = pair
@@ -127,7 +124,6 @@ def test_step_by_step_with_a_cache(pair: Any) -> None:
     torch.testing.assert_close(torch.cat(steps, 1), plain(ids), atol=2e-5, rtol=0)
 
 
-@torch.inference_mode()
 def test_four_bits_stay_near_the_full_model(made: Path) -> None:
     """NF4 straight from the files: every projection four-bit and doubly quantized, the head and embedding not."""
     full = load_model(str(made), nf4=False, device="cpu")
@@ -262,7 +258,6 @@ FAMILIES: dict[str, dict[str, Any]] = {
 }
 
 
-@torch.inference_mode()
 @pytest.mark.parametrize("family", FAMILIES)
 def test_other_families_load_whole_and_in_four_bits(family: str, tmp_path: Path, made: Path) -> None:
     """What transformers has is loaded by it, with the same checks, and its cache is counted right."""
@@ -314,6 +309,24 @@ def test_sliding_layers_keep_no_more_than_their_window(tmp_path: Path) -> None:
     local, everywhere = shape.cache_layers(model)
     assert (local.window, everywhere.window) == (32, None)
     assert shape.cache_bytes(model, 100) == local.bytes * 32 + everywhere.bytes * 100
+
+
+def test_layers_that_keep_different_amounts() -> None:
+    """Gemma 4's global layers have wider heads, and keep their keys for values as well; its last ones keep nothing."""
+    wide = {"global_head_dim": 32, "num_global_key_value_heads": 1, "attention_k_eq_v": True}
+    for options in (wide, {"num_kv_shared_layers": 1}):
+        config = transformers.Gemma4TextConfig(
+            **TEXT_SIZES | {"num_hidden_layers": 3},
+            sliding_window=32,
+            layer_types=["sliding_attention", "full_attention", "full_attention"],
+            vocab_size_per_layer_input=639,
+            hidden_size_per_layer_input=8,
+            **options,
+        )
+        model, cache = transformers.Gemma4ForCausalLM(config).eval(), DynamicCache(config=config)
+        model(some_ids(1, 12), past_key_values=cache, use_cache=True)
+        kept = [layer for layer in cache.layers if layer.keys is not None]
+        assert shape.cache_bytes(model, 12) == sum(layer.keys.nbytes + layer.values.nbytes for layer in kept)
 
 
 def test_turns_end_by_the_template_where_nothing_else_says_so(copied: Path) -> None:

@@ -61,15 +61,15 @@ def shards(folder: Path) -> tuple[Path, ...]:
 
     Raises WorkerError for a missing, truncated or damaged file.
     """
-    if (folder / INDEX).is_file():
+    if (folder / "model.safetensors").is_file():  # transformers too reads this one first
+        files = [folder / "model.safetensors"]
+    elif (folder / INDEX).is_file():
         places = read_json(folder / INDEX).get("weight_map")
         if not isinstance(places, dict) or not places:
             raise WorkerError(f"{folder / INDEX} is damaged: it lists no tensors.")
         files = [folder / Path(str(name)).name for name in sorted(set(places.values()))]
     else:
-        files = [folder / "model.safetensors"]
-        if not files[0].is_file():
-            raise WorkerError(f"{folder} has no model.safetensors: only safetensors weights are read.")
+        raise WorkerError(f"{folder} has no model.safetensors: only safetensors weights are read.")
     for file in files:
         tensor_names(file)
     return tuple(files)

@@ -7,7 +7,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # A text that no template ends in by itself, to find what the template puts after an assistant's words.
 ANSWER = "네"
-PROJECTION = re.compile(r"\blayers\.(\d+)\.self_attn\.[kv]_proj$")
+PROJECTION = re.compile(r"\blayers\.(?P<layer>\d+)\.self_attn\.(?P<side>[kv])_proj$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,30 +26,35 @@ def context_length(model: PreTrainedModel) -> int:
 def cache_layers(model: PreTrainedModel) -> tuple[CacheLayer, ...]:
     """The KV cache of each layer: 2 × KV heads × head dimension × bytes of the dtype, a token.
 
-    Where layers differ (Gemma's local and global ones), each is said for itself. Layers that share another's cache
-    are counted as if they had their own.
+    Where layers differ, as Gemma's local and global ones do, or keep nothing because they share another's cache, each
+    is said for itself.
     """
     config = model.config.get_text_config()
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     kinds = getattr(config, "layer_types", None) or ["full_attention"] * config.num_hidden_layers
     widths = _widths(model)
     return tuple(
         CacheLayer(
-            widths.get(number, 2 * heads * head) * model.dtype.itemsize,
-            getattr(config, "sliding_window", None) if kind == "sliding_attention" else None,
+            widths.get(number, 0) * model.dtype.itemsize,
+            config.sliding_window if kind == "sliding_attention" else None,
         )
         for number, kind in enumerate(kinds)
     )
 
 
 def _widths(model: PreTrainedModel) -> dict[int, int]:
-    """Numbers that each layer keeps a token, read from its key and value projections where it has both."""
-    found: dict[int, list[int]] = {}
+    """Numbers that each layer keeps a token, read from its key and value projections, from the config if it has none."""
+    found: dict[int, dict[str, int]] = {}
     for name, module in model.named_modules():
         if match := PROJECTION.search(name):
-            found.setdefault(int(match[1]), []).append(module.out_features)
-    return {number: sum(both) for number, both in found.items() if len(both) == 2}
+            found.setdefault(int(match["layer"]), {})[match["side"]] = module.out_features
+    if found:  # a layer without values keeps its keys for both
+        return {
+            layer: sides["k"] + sides.get("v", sides["k"]) for layer, sides in found.items() if "k" in sides
+        }
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return dict.fromkeys(range(config.num_hidden_layers), 2 * heads * head)
 
 
 def cache_bytes_per_token(model: PreTrainedModel) -> int:
