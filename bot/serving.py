@@ -6,8 +6,9 @@ import asyncio
 import ipaddress
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,11 +19,17 @@ from bot.command import run as _run
 from bot.command import settings as _settings
 
 if TYPE_CHECKING:
-    from engine.worker.service import Plan, Service
+    from engine.worker.plan import Plan
+    from engine.worker.service import Service
 
 DEFAULT_MODEL = "LGAI-EXAONE/EXAONE-3.5-2.4B-Instruct"
 ADAPTERS = ("reply", "rank", "question")
 """Folders of these names in `adapters` of the home are served where they stand."""
+PACKAGES = (
+    "accelerate", "aiohttp", "bitsandbytes", "llguidance", "peft", "prometheus_client", "sentence_transformers", "torch",
+    "transformers",
+)  # fmt: skip
+"""What the extra `worker` brings."""
 GRACE_SECONDS = 20.0
 """How long answers that run may take once the worker is told to stop."""
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -53,11 +60,15 @@ def serve(
     ] = None,
     cache: Annotated[
         str | None,
-        typer.Option(help="Memory for the keys and values of what runs, such as 4GB; else what the GPU has left."),
+        typer.Option(
+            help="Memory for the keys and values of what runs, such as 4GB; else what the GPU has left."
+        ),
     ] = None,
     rows: Annotated[int, typer.Option(min=1, max=1024, help="Requests that are answered at once.")] = 32,
     queue: Annotated[int, typer.Option(min=0, help="Requests that may wait.")] = 64,
-    seconds: Annotated[float, typer.Option(min=1, help="What a request may take, its waiting included.")] = 120.0,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="What a request may take, its waiting included.")
+    ] = 120.0,
     embeddings: Annotated[
         str | None, typer.Option(help="A sentence-transformers model for /v1/embeddings.", metavar="MODEL")
     ] = None,
@@ -72,7 +83,7 @@ def serve(
     cache_bytes = _bytes(cache) if cache is not None else None
 
     def plan(home: Path) -> Plan:
-        from engine.worker.service import Plan
+        from engine.worker.plan import Plan
 
         return Plan(
             model=model,
@@ -100,10 +111,11 @@ def export(
 
 
 async def _serve(made: Callable[[Path], Plan], host: str, port: int) -> None:
-    with _installed():
-        from engine.worker.metrics import Metrics
-        from engine.worker.server import Server
-        from engine.worker.service import Service
+    _require(PACKAGES)
+    from engine.worker.metrics import Metrics
+    from engine.worker.server import Server
+    from engine.worker.service import Service
+
     settings = _settings()
     key = settings.llm_key.get_secret_value() if settings.llm_key is not None else ""
     plan = made(settings.home)
@@ -124,7 +136,9 @@ async def _serve(made: Callable[[Path], Plan], host: str, port: int) -> None:
                 await _work(service, stopping)
         except OSError as error:
             reason = error.strerror or str(error)
-            raise CommandError(f"Port {port} of {host} cannot be had ({reason}): give --port another.") from error
+            raise CommandError(
+                f"Port {port} of {host} cannot be had ({reason}): give --port another."
+            ) from error
 
 
 async def _work(service: Service, stopping: asyncio.Event) -> None:
@@ -168,21 +182,20 @@ def _signalled() -> asyncio.Event:
 
 
 async def _export(model: str, folder: Path) -> None:
-    with _installed():
-        from engine.worker.export import export as write
-    await asyncio.to_thread(write, model, folder)
+    _require(PACKAGES)
+    from engine.worker.export import export as write
+
+    await asyncio.to_thread(write, model, str(folder))
     typer.echo(f"{folder} holds {model} in Llama's layout.")
 
 
-@contextmanager
-def _installed() -> Iterator[None]:
-    """Around imports that need the extra `worker`."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise CommandError(
-            f"{error.name} is not installed: run `make worker`, or pip install 'oneulmwo[worker]'."
-        ) from None
+def _require(packages: Sequence[str]) -> None:
+    """Raises CommandError unless all of these are installed; imports none of them."""
+    for name in packages:
+        if find_spec(name) is None:
+            raise CommandError(
+                f"{name} is not installed: run `make worker`, or pip install 'oneulmwo[worker]'."
+            )
 
 
 @contextmanager
@@ -191,7 +204,12 @@ def _progress(name: str) -> Iterator[Callable[[float], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    columns = TextColumn("{task.description}"), BarColumn(bar_width=32), TaskProgressColumn(), TimeElapsedColumn()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=32),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
     out = Console(stderr=True)
     bar = Progress(*columns, console=out, transient=True, disable=not out.is_terminal)
     task = bar.add_task(name, total=1.0)

@@ -1,19 +1,16 @@
 """Batched answers equal single ones; places, memory, faults and ends of the batcher."""
 
-import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as some
 
 from engine.worker.batcher import Batcher, Limits
 from engine.worker.observer import Silent
 from tests import tiny
-from tests.tiny import ADAPTERS, FAMILIES, Tiny, answer, ids, many
+from tests.tiny import ADAPTERS, FAMILIES, Tiny, many
 
 LIMITS = {"context": 512, "cache_bytes": 1 << 24, "rows": 8, "queue": 64, "seconds": 60.0}
 

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -23,7 +22,7 @@ from typer.testing import CliRunner, Result
 from bot import serving
 from bot.cli import app
 from bot.serving import NON_COMMERCIAL
-from engine.worker.service import Plan
+from engine.worker.plan import Plan
 from tests import checkpoints
 
 COMMAND = Path(sys.executable).with_name("oneulmwo")
@@ -100,7 +99,9 @@ class Process:
 
 @pytest.fixture
 def process(environment: None, home: Path) -> Iterator[Process]:
-    started = Process("--model", str(home / "exaone-tiny"), "--full", "--device", "cpu", "--port", "0", "--context", "4096")
+    started = Process(
+        "--model", str(home / "exaone-tiny"), "--full", "--device", "cpu", "--port", "0", "--context", "4096"
+    )
     yield started
     started.process.kill()
     started.process.wait(30)
@@ -190,19 +191,23 @@ def test_sizes_are_read_as_people_write_them(written: str, size: int) -> None:
     assert serving._bytes(written) == size
 
 
-def test_what_is_not_installed_is_one_line_that_says_how(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "engine.worker.metrics", raising=False)
-    monkeypatch.setitem(sys.modules, "prometheus_client", None)
-    said = refusal("--port", "0")
-    assert said.startswith("prometheus_client is not installed")
-    assert "make worker" in said
-    assert "oneulmwo[worker]" in said
+def test_what_is_not_installed_is_one_line_that_says_how(
+    environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    for words in (("--port", "0"), ("export", "model", "folder")):
+        said = refusal(*words)
+        assert said.startswith("bitsandbytes is not installed")
+        assert "make worker" in said
+        assert "oneulmwo[worker]" in said
 
 
-def test_without_a_key_only_this_machine_goes_unwarned(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_key_only_this_machine_goes_unwarned(
+    environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A worker that everybody reaches takes adapters from everybody."""
     model = ("--model", "/no/such/model", "--port", "0")
-    for host, warned in (("127.0.0.1", False), ("::1", False), ("0.0.0.0", True)):  # noqa: S104
+    for host, warned in (("127.0.0.1", False), ("::1", False), ("0.0.0.0", True)):
         assert ("ONEULMWO_LLM_KEY" in run(*model, "--host", host).stderr) is warned
     monkeypatch.setenv("ONEULMWO_LLM_KEY", KEY)
     said = run(*model, "--host", "0.0.0.0").output
@@ -239,5 +244,7 @@ def test_the_other_commands_do_not_wait_for_torch() -> None:
     """`oneulmwo chat` begins in the time that importing torch alone would take."""
     heavy = "{'torch', 'transformers', 'aiohttp', 'peft', 'openai', 'prometheus_client'}"
     program = f"import bot.cli, sys; print(sorted({heavy} & sys.modules.keys()))"
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
     assert ran.stdout.strip() == "[]"

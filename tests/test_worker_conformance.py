@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from engine.worker.export import export
-from engine.worker.service import Plan
+from engine.worker.plan import Plan
 from tests import checkpoints, vllmish
 from tests.conformance import CHECKS, PROMPT, Check, Endpoint, text_of, whole
 from tests.workers import KEY, in_thread, listening, working
@@ -77,7 +77,9 @@ async def test_both_say_the_same_of_the_same_adapters(worker: Endpoint, vllm: En
     for endpoint in (worker, vllm):
         async with endpoint.client() as client:
             for name in endpoint.names:
-                answer = await whole(client, name, f"{PROMPT} 왜?", max_tokens=12, logprobs=True, top_logprobs=3)
+                answer = await whole(
+                    client, name, f"{PROMPT} 왜?", max_tokens=12, logprobs=True, top_logprobs=3
+                )
                 logprobs = answer.choices[0].logprobs
                 assert logprobs is not None
                 assert logprobs.content is not None

@@ -20,10 +20,10 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from engine.worker import embeddings
 from engine.worker.embeddings import Embeddings, EmbeddingsError
-from engine.worker.refusals import Stopped
-from engine.worker.service import Plan
+from engine.worker.plan import Plan
+from engine.worker.refusals import Full, Stopped
 from tests import checkpoints
-from tests.workers import KEY, Worker, working
+from tests.workers import KEY, Worker, soon, working
 
 SIZE = 32
 TOKENS = 64
@@ -45,9 +45,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("embedder")
     torch.manual_seed(0)
     made = checkpoints.tokenizer(640)
-    PreTrainedTokenizerFast(tokenizer_object=made, pad_token="[PAD]", model_max_length=TOKENS).save_pretrained(
-        folder / "bert"
-    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="[PAD]", model_max_length=TOKENS
+    ).save_pretrained(folder / "bert")
     config = BertConfig(
         vocab_size=made.get_vocab_size(), hidden_size=SIZE, num_hidden_layers=2, num_attention_heads=2,
         intermediate_size=64, max_position_embeddings=TOKENS, initializer_range=0.5,
@@ -106,7 +106,10 @@ def test_base64_holds_the_same_numbers(worker: Worker) -> None:
 async def test_the_openai_client_reads_them(worker: Worker) -> None:
     """It asks for base64 unasked."""
     async with AsyncOpenAI(
-        base_url=f"{worker.url}/v1", api_key=KEY, max_retries=0, http_client=DefaultAsyncHttpxClient(verify=False)
+        base_url=f"{worker.url}/v1",
+        api_key=KEY,
+        max_retries=0,
+        http_client=DefaultAsyncHttpxClient(verify=False),
     ) as client:
         told = await client.embeddings.create(model="tiny-embedder", input=TEXTS)
     assert np.array([each.embedding for each in told.data]) == pytest.approx(vectors(ask(worker)), abs=1e-6)
@@ -159,7 +162,9 @@ def test_it_is_listed_behind_those_that_chat(worker: Worker) -> None:
     listed = worker.get("/v1/models").json()["data"]
     assert [each["id"] for each in listed] == ["tiny", "tiny-embedder"]
     assert listed[1]["max_model_len"] == TOKENS
-    told = worker.post("/v1/chat/completions", {"model": "tiny-embedder", "messages": [{"role": "user", "content": "x"}]})
+    told = worker.post(
+        "/v1/chat/completions", {"model": "tiny-embedder", "messages": [{"role": "user", "content": "x"}]}
+    )
     assert told.status_code == 404
 
 
@@ -240,13 +245,12 @@ async def test_whoever_leaves_is_not_embedded_and_whoever_waits_is_told_the_end(
 
     monkeypatch.setattr(Embeddings, "_forward", held)
     first = asyncio.create_task(embedder.encode(["first"]))
-    while not embedded:
-        await asyncio.sleep(0.01)
+    await asyncio.to_thread(soon, lambda: bool(embedded))
     left, stays = [asyncio.create_task(embedder.encode([name])) for name in ("left", "stays")]
     await asyncio.sleep(0)
     left.cancel()
     await asyncio.wait({left})
-    with pytest.raises(embeddings.TooManyTexts):
+    with pytest.raises(Full):
         await embedder.encode(["x"] * embeddings.WAITING)
     going.set()
     await first
@@ -254,8 +258,7 @@ async def test_whoever_leaves_is_not_embedded_and_whoever_waits_is_told_the_end(
     assert embedded == ["first", "stays"]
     going.clear()
     late = asyncio.create_task(embedder.encode(["late"]))
-    while "late" not in embedded:
-        await asyncio.sleep(0.01)
+    await asyncio.to_thread(soon, lambda: "late" in embedded)
     embedder.close()
     going.set()
     with pytest.raises(Stopped):

@@ -19,14 +19,15 @@ import httpx
 import pytest
 import torch
 
-from engine.worker import chat, server, service
+from engine.worker import chat, loading, server
 from engine.worker.batcher import Batcher
 from engine.worker.errors import WorkerError
+from engine.worker.model import load_model
+from engine.worker.plan import Plan
 from engine.worker.server import Patience
-from engine.worker.service import Plan
 from engine.worker.stepper import Stepper
 from tests import checkpoints
-from tests.workers import KEY, Worker, working
+from tests.workers import KEY, Worker, soon, working
 
 CONTEXT = 2_048
 ASKED: dict[str, Any] = {"messages": [{"role": "user", "content": "비 오는 날 뭐 먹지?"}], "temperature": 0}
@@ -56,7 +57,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     checkpoints.exaone(folder / "tiny")
     for seed, name in enumerate(("reply", "rank", "late", "late-too")):
         checkpoints.adapter(folder / name, folder / "tiny", seed)
-    checkpoints.adapter(folder / "other", checkpoints.exaone(folder / "wide", hidden=32, heads=2, kv_heads=1), 0)
+    checkpoints.adapter(
+        folder / "other", checkpoints.exaone(folder / "wide", hidden=32, heads=2, kv_heads=1), 0
+    )
     shutil.copytree(folder / "late", folder / "broken")
     weights = folder / "broken" / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
@@ -95,15 +98,6 @@ def fault(told: httpx.Response, status: int) -> dict[str, Any]:
     assert error.keys() == {"message", "type", "param", "code"}
     assert error["message"]
     return error
-
-
-def soon(condition: Callable[[], bool]) -> None:
-    """Wait until something is so, which it is in no time, or never."""
-    for _ in range(1_000):
-        if condition():
-            return
-        time.sleep(0.02)
-    raise AssertionError("it never came to be")
 
 
 @asynccontextmanager
@@ -182,8 +176,21 @@ def test_what_cannot_be_is_refused_by_name(worker: Worker, wanted: dict[str, Any
 @pytest.mark.parametrize(
     "wanted",
     [
-        {"user": "someone", "store": False, "metadata": {"a": "b"}, "service_tier": "auto", "no_such_field": 1},
-        {"n": 1, "frequency_penalty": 0, "presence_penalty": 0.0, "tools": [], "tool_choice": "none", "logit_bias": {}},
+        {
+            "user": "someone",
+            "store": False,
+            "metadata": {"a": "b"},
+            "service_tier": "auto",
+            "no_such_field": 1,
+        },
+        {
+            "n": 1,
+            "frequency_penalty": 0,
+            "presence_penalty": 0.0,
+            "tools": [],
+            "tool_choice": "none",
+            "logit_bias": {},
+        },
         {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "stop": None, "seed": None, "logprobs": False},
         {"messages": [{"role": "developer", "content": "x"}, {"role": "user", "content": "y", "name": "z"}]},
         {"response_format": {"type": "text"}, "model": None, "stream": False, "stream_options": None},
@@ -196,11 +203,27 @@ def test_what_asks_for_nothing_is_let_be(worker: Worker, wanted: dict[str, Any])
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b'{"messages": [}', b"\xff\xfe", b'{"a": NaN', b"[" * 5_000, b'"\\ud800"', b"null", b"[]", b"5"],
+    [
+        b"",
+        b"{",
+        b'{"messages": [}',
+        b"\xff\xfe",
+        b'{"a": NaN',
+        b"[" * 5_000,
+        b'"\\ud800"',
+        b"null",
+        b"[]",
+        b"5",
+    ],
 )
 def test_a_body_that_is_no_request_is_a_400(worker: Worker, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
-    for path in ("/v1/chat/completions", "/v1/embeddings", "/v1/load_lora_adapter", "/v1/unload_lora_adapter"):
+    for path in (
+        "/v1/chat/completions",
+        "/v1/embeddings",
+        "/v1/load_lora_adapter",
+        "/v1/unload_lora_adapter",
+    ):
         fault(worker.client.post(path, content=body, headers=headers), 400)
 
 
@@ -221,7 +244,10 @@ def test_a_prompt_over_the_limit_names_the_limit_and_its_length(worker: Worker) 
     prompt = ask(worker).json()["usage"]["prompt_tokens"]
     for wanted, length in (
         ({"messages": [{"role": "user", "content": "1" * 3_000}]}, "3,0"),
-        ({"messages": [{"role": "user", "content": "1" * (CONTEXT * 32 + 1)}]}, f"{CONTEXT * 32 + 1:,} characters"),
+        (
+            {"messages": [{"role": "user", "content": "1" * (CONTEXT * 32 + 1)}]},
+            f"{CONTEXT * 32 + 1:,} characters",
+        ),
         ({"max_tokens": CONTEXT - prompt + 1}, f"{prompt}"),
     ):
         error = fault(ask(worker, **wanted), 400)
@@ -236,7 +262,9 @@ def test_no_word_on_length_is_a_limit_that_leaves_room_for_others(
 ) -> None:
     """Memory for the whole of an answer is set aside: one without a limit would keep all others waiting."""
     monkeypatch.setattr(chat, "ANSWER_TOKENS", 40)
-    told = worker.post("/v1/chat/completions", {key: value for key, value in ENDLESS.items() if key != "max_tokens"})
+    told = worker.post(
+        "/v1/chat/completions", {key: value for key, value in ENDLESS.items() if key != "max_tokens"}
+    )
     assert told.json()["usage"]["completion_tokens"] == 40
     assert told.json()["choices"][0]["finish_reason"] == "length"
 
@@ -290,10 +318,12 @@ def test_models_are_the_base_and_its_adapters(worker: Worker, plan: Plan) -> Non
     fault(worker.get("/v1/models/none"), 404)
 
 
-@pytest.mark.parametrize("given", [None, "", "Bearer", "Bearer wrong", f"Bearer {KEY}x", f"Basic {KEY}", "Bearer 열쇠"])
+@pytest.mark.parametrize(
+    "given", [None, "", "Bearer", "Bearer wrong", f"Bearer {KEY}x", f"Basic {KEY}", "Bearer 열쇠"]
+)
 def test_all_but_health_need_the_key(worker: Worker, given: str | None) -> None:
     stranger = httpx.Client(base_url=worker.url, verify=False)
-    headers = {} if given is None else {"Authorization": given.encode()}
+    headers = {} if given is None else {b"Authorization": given.encode()}
     for method, path in (
         ("POST", "/v1/chat/completions"),
         ("POST", "/v1/embeddings"),
@@ -338,7 +368,7 @@ def test_figures_move(worker: Worker) -> None:
     assert moved["generated"] == usage["completion_tokens"]
     assert moved["each"] == usage["completion_tokens"] - 1
     assert moved["batch"] == usage["completion_tokens"]
-    assert worker.metric("cache_limit_bytes") == service.CPU_CACHE_BYTES
+    assert worker.metric("cache_limit_bytes") == loading.CPU_CACHE_BYTES
     assert worker.metric("queue_length") == 0
     assert worker.metric("memory_bytes", of="process") > 50e6
 
@@ -348,7 +378,9 @@ def test_shared_beginnings_are_read_once_and_counted(worker: Worker) -> None:
     system = {"role": "system", "content": "너는 책과 영화와 음식을 골라 주는 친구야. " * 12}
     before = worker.metric("prefix_reused_tokens_total")
     for number in range(4):
-        told = ask(worker, messages=[system, {"role": "user", "content": f"{number}번째 질문"}], max_tokens=2).json()
+        told = ask(
+            worker, messages=[system, {"role": "user", "content": f"{number}번째 질문"}], max_tokens=2
+        ).json()
     cached = told["usage"]["prompt_tokens_details"]["cached_tokens"]
     assert cached > 0
     assert worker.metric("prefix_reused_tokens_total") >= before + cached
@@ -364,30 +396,31 @@ def test_the_base_and_each_adapter_are_counted_apart_and_made_up_names_are_not(w
 # Coming up and going down.
 
 
-def test_it_listens_while_it_loads_and_says_how_far_it_is(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_listens_while_it_loads_and_says_how_far_it_is(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
     going = threading.Event()
-    load = service.load_model
 
     def slow(path: str, *, progress: Callable[[float], None], **options: Any) -> Any:
         progress(0.25)
         assert going.wait(30)
-        return load(path, progress=progress, **options)
+        return load_model(path, progress=progress, **options)
 
-    monkeypatch.setattr(service, "load_model", slow)
-    with working(plan, wait=False) as loading:
-        soon(lambda: loading.get("/health").json() == {"status": "loading", "progress": 0.25})
-        assert loading.get("/health").status_code == 503
-        told = ask(loading)
+    monkeypatch.setattr(loading, "load_model", slow)
+    with working(plan, wait=False) as slowly:
+        soon(lambda: slowly.get("/health").json() == {"status": "loading", "progress": 0.25})
+        assert slowly.get("/health").status_code == 503
+        told = ask(slowly)
         assert "25%" in fault(told, 503)["message"]
         assert int(told.headers["Retry-After"]) > 0
-        fault(loading.get("/v1/models"), 503)
-        fault(loading.post("/v1/load_lora_adapter", {"lora_name": "x", "lora_path": "y"}), 503)
-        fault(ask(loading, max_tokens=-1), 400)
-        assert loading.get("/metrics").status_code == 200
+        fault(slowly.get("/v1/models"), 503)
+        fault(slowly.post("/v1/load_lora_adapter", {"lora_name": "x", "lora_path": "y"}), 503)
+        fault(ask(slowly, max_tokens=-1), 400)
+        assert slowly.get("/metrics").status_code == 200
         going.set()
-        loading.run(loading.service.ready())
-        assert loading.get("/health").json() == {"status": "ready"}
-        assert ask(loading).status_code == 200
+        slowly.run(slowly.service.ready())
+        assert slowly.get("/health").json() == {"status": "ready"}
+        assert ask(slowly).status_code == 200
 
 
 def test_it_can_be_stopped_while_it_loads(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -403,7 +436,7 @@ def test_it_can_be_stopped_while_it_loads(plan: Plan, monkeypatch: pytest.Monkey
         finally:
             ended.set()
 
-    monkeypatch.setattr(service, "load_model", endless)
+    monkeypatch.setattr(loading, "load_model", endless)
     with working(plan, wait=False):
         assert begun.wait(10)
     assert ended.wait(10), "the thread has given up, too"
@@ -490,6 +523,7 @@ def narrow(plan: Plan) -> Iterator[Worker]:
 
 async def test_a_client_that_leaves_frees_its_place(narrow: Worker) -> None:
     """In the middle of a stream, while it waits for a whole answer, and while it waits for a place."""
+
     def cancelled() -> float:
         return narrow.metric("requests_total", outcome="gone")
 
@@ -527,7 +561,7 @@ async def test_a_full_queue_is_a_429_at_once(narrow: Worker) -> None:
                 told = await asyncio.to_thread(ask, narrow, **wanted)
                 assert fault(told, 429)["type"] == "rate_limit_error"
                 assert int(told.headers["Retry-After"]) >= 1
-    # The stream was left: whoever waited has its place.
+            # The stream was left: whoever waited has its place.
             assert not waiting.done()
             await events.aclose()  # type: ignore[attr-defined]
             waiting.cancel()
@@ -537,7 +571,10 @@ async def test_a_full_queue_is_a_429_at_once(narrow: Worker) -> None:
 
 async def test_time_limits_are_a_504_or_told_in_the_stream(plan: Plan) -> None:
     with working(replace(plan, seconds=0.3)) as hurried:
-        assert fault(await asyncio.to_thread(hurried.post, "/v1/chat/completions", ENDLESS), 504)["code"] == "timeout"
+        assert (
+            fault(await asyncio.to_thread(hurried.post, "/v1/chat/completions", ENDLESS), 504)["code"]
+            == "timeout"
+        )
         async with streaming(hurried) as events:
             every = [event async for event in events]
         assert json.loads(every[-1])["error"]["code"] == "timeout"
@@ -592,7 +629,8 @@ def test_out_of_memory_refuses_the_largest_and_the_others_go_on(
             large = pool.submit(cramped_worker.post, "/v1/chat/completions", ENDLESS)
             soon(lambda: cramped_worker.metric("cache_used_bytes") > 0)
             small = [
-                pool.submit(answer, cramped_worker, model=name, max_tokens=60) for name in ("tiny", "reply", "rank")
+                pool.submit(answer, cramped_worker, model=name, max_tokens=60)
+                for name in ("tiny", "reply", "rank")
             ]
             assert [each.result() for each in small] == expected
             told = large.result()
@@ -635,7 +673,9 @@ async def test_adapters_load_and_unload_while_others_stream_undisturbed(worker: 
     assert await running == alone
 
 
-async def test_an_adapter_that_is_used_is_unloaded_when_its_answers_are_finished(worker: Worker, made: Path) -> None:
+async def test_an_adapter_that_is_used_is_unloaded_when_its_answers_are_finished(
+    worker: Worker, made: Path
+) -> None:
     """And from then on nobody gets it: its name is gone at once."""
     assert (await asyncio.to_thread(load, worker, "late", made / "late")).status_code == 200
     async with streaming(worker, model="late", max_tokens=300) as events:

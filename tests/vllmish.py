@@ -52,7 +52,7 @@ class Model:
         self.ends = {self.tokenizer.eos_token_id}
         self.turn = threading.Lock()
 
-    @torch.inference_mode()
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
     def logits(self, ids: list[int], adapter: str | None, past: DynamicCache) -> torch.Tensor:
         """What follows `ids`, which follow what `past` holds."""
         with self.turn:  # a client that leaves does not stop the step that was begun for it
@@ -117,11 +117,19 @@ class Server:
         try:
             return await handler(request)
         except Bad as error:
-            body = {"object": "error", "message": error.message, "type": error.kind, "param": None, "code": error.status}
+            body = {
+                "object": "error",
+                "message": error.message,
+                "type": error.kind,
+                "param": None,
+                "code": error.status,
+            }
             return web.json_response(body, status=error.status)
 
     async def models(self, request: web.Request) -> web.Response:
-        permission = [{"id": f"modelperm-{uuid.uuid4().hex}", "object": "model_permission", "is_blocking": False}]
+        permission = [
+            {"id": f"modelperm-{uuid.uuid4().hex}", "object": "model_permission", "is_blocking": False}
+        ]
         cards = [
             {
                 "id": name,
@@ -138,7 +146,11 @@ class Server:
         return web.json_response({"object": "list", "data": cards})
 
     def checked(self, asked: Any) -> None:
-        if not isinstance(asked, dict) or not isinstance(asked.get("messages"), list) or not asked["messages"]:
+        if (
+            not isinstance(asked, dict)
+            or not isinstance(asked.get("messages"), list)
+            or not asked["messages"]
+        ):
             raise Bad("[{'type': 'missing', 'loc': ('body', 'messages'), 'msg': 'Field required'}]")
         limits = (
             ("temperature", 0, 1e9),
@@ -191,7 +203,7 @@ class Server:
         async with self.lock:
             every = [part async for part in parts]
         entries = [entry for _, entry, _ in every if entry is not None]
-        message = {
+        message: dict[str, Any] = {
             "role": "assistant",
             "reasoning_content": None,
             "content": "".join(said for said, _, _ in every),
@@ -292,7 +304,11 @@ class Server:
     def entry(self, token: int, logprobs: torch.Tensor, asked: dict[str, Any]) -> dict[str, Any]:
         def one(number: int) -> dict[str, Any]:
             text = self.model.tokenizer.decode([number])
-            return {"token": text, "logprob": max(float(logprobs[number]), -9999.0), "bytes": list(text.encode())}
+            return {
+                "token": text,
+                "logprob": max(float(logprobs[number]), -9999.0),
+                "bytes": list(text.encode()),
+            }
 
         top = logprobs.topk(asked.get("top_logprobs") or 0)
         return one(token) | {"top_logprobs": [one(int(each)) for each in top.indices]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -13,15 +14,18 @@ import httpx
 from aiohttp import web
 
 from engine.worker.metrics import Metrics
+from engine.worker.plan import Plan
 from engine.worker.server import Patience, Server
-from engine.worker.service import Plan, Service
+from engine.worker.service import Service
 
 T = TypeVar("T")
 KEY = "S3cret-key"
 
 
 @contextmanager
-def in_thread(opening: Callable[[], AbstractAsyncContextManager[T]]) -> Iterator[tuple[T, asyncio.AbstractEventLoop]]:
+def in_thread(
+    opening: Callable[[], AbstractAsyncContextManager[T]],
+) -> Iterator[tuple[T, asyncio.AbstractEventLoop]]:
     """What `opening` opens, in a loop that runs in a thread of its own while the block does."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="a server of tests", daemon=True)
@@ -60,6 +64,15 @@ async def listening(app: web.Application) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
+def soon(condition: Callable[[], bool]) -> None:
+    """Wait until something is so, which it is in no time, or never."""
+    for _ in range(1_000):
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it never came to be")
+
+
 @dataclass(frozen=True)
 class Worker:
     """A worker that runs."""
@@ -90,7 +103,9 @@ class Worker:
         for line in self.get("/metrics").text.splitlines():
             named, _, value = line.rpartition(" ")
             bare, _, told = named.partition("{")
-            if bare == f"oneulmwo_worker_{name}" and all(f'{key}="{each}"' in told for key, each in labels.items()):
+            if bare == f"oneulmwo_worker_{name}" and all(
+                f'{key}="{each}"' in told for key, each in labels.items()
+            ):
                 total += float(value)
         return total
 

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -34,9 +34,11 @@ from engine.worker.protocol import (
     Usage,
     read,
 )
-from engine.worker.sequence import Piece, Sampling, Token
-from engine.worker.sequence import Usage as Counted
 from engine.worker.service import Service
+
+if TYPE_CHECKING:  # brings torch, which the server does not wait for
+    from engine.worker.sequence import Piece, Sampling, Token
+    from engine.worker.sequence import Usage as Counted
 
 ANSWER_TOKENS: Final = 1_024
 """An answer's longest length where nobody gave one: memory for all of it is set aside before it begins."""
@@ -85,10 +87,12 @@ async def complete(
                 else:
                     response = web.json_response(text=(await _whole(asked, head, pieces)).to_json())
                     outcome = "ok"
-        return response
+                return response
     except Exception as error:
         refused = refusal(error)
-        outcome = {429: "full", 503: "unavailable", 504: "timeout", 500: "failed"}.get(refused.status, "refused")
+        outcome = {429: "full", 503: "unavailable", 504: "timeout", 500: "failed"}.get(
+            refused.status, "refused"
+        )
         if refused is error:
             raise
         raise refused from error
@@ -100,6 +104,8 @@ async def complete(
 
 
 async def _prepared(asked: ChatRequest, service: Service) -> tuple[list[int], Sampling]:
+    from engine.worker.sequence import Sampling
+
     messages = [
         {"role": "system" if each.role == "developer" else each.role, "content": each.content}
         for each in asked.messages
@@ -183,7 +189,8 @@ async def _stream(
             while True:
                 logprobs = _logprobs(asked, piece.tokens)
                 if piece.text or piece.finish or (logprobs and logprobs.content):
-                    delta = Delta(content=piece.text) if piece.text or not piece.finish else {}
+                    said = piece.text or not piece.finish
+                    delta: Delta | dict[str, str] = Delta(content=piece.text) if said else {}
                     await send(_chunk(head, asked, delta, logprobs, piece))
                 if piece.finish is not None:
                     break
@@ -207,13 +214,13 @@ async def _stream(
                 ).to_json()
             )
         await send("[DONE]")
-        return response, "ok"
     except _Slow:
         if request.transport is not None:
             request.transport.abort()
         return response, "slow"
     except ConnectionError:
         return response, "gone"
+    return response, "ok"
 
 
 def _chunk(

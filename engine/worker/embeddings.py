@@ -18,12 +18,14 @@ import torch
 from numpy.typing import NDArray
 
 from engine.worker.errors import WorkerError
-from engine.worker.refusals import OutOfMemory, Stopped
+from engine.worker.refusals import Full, OutOfMemory, Stopped
 
 BATCH: Final = 32
 """Texts in one forward pass."""
 WAITING: Final = 8_192
 """Texts that may wait, over all requests."""
+RETRY_SECONDS: Final = 5.0
+"""When whoever was refused may ask again."""
 MOST_TOKENS: Final = 32_768
 """Of a text, where the model itself knows no limit."""
 CHARACTERS_A_TOKEN: Final = 32
@@ -34,10 +36,6 @@ Vectors = NDArray[np.float32]
 
 class EmbeddingsError(WorkerError):
     """A model of embeddings, or texts, that cannot be used."""
-
-
-class TooManyTexts(EmbeddingsError):
-    """So many texts wait already that these would wait too long."""
 
 
 @dataclass(eq=False, slots=True)
@@ -61,7 +59,7 @@ class Embeddings:
         try:
             self._model = SentenceTransformer(path, device=device, trust_remote_code=False)
             self.dimensions = int(self._model.encode([" "], show_progress_bar=False).shape[1])
-        except Exception as error:  # noqa: BLE001 - loading other people's files fails in any way
+        except Exception as error:
             reason = " ".join(str(error).split())[:200]
             raise EmbeddingsError(f"The embeddings model {path} cannot be loaded: {reason}") from error
         self.max_tokens = int(min(self._model.max_seq_length or 512, MOST_TOKENS))
@@ -78,7 +76,7 @@ class Embeddings:
 
         Raises:
             EmbeddingsError: more dimensions than there are, or a text that is too long.
-            TooManyTexts: too many wait already.
+            Full: too many texts wait already.
             Stopped: the worker is ending.
         """
         if self._closed:
@@ -86,7 +84,7 @@ class Embeddings:
         if dimensions is not None and dimensions > self.dimensions:
             raise EmbeddingsError(f"{self.name} has {self.dimensions} dimensions.")
         if sum(len(each.texts) for each in self._waiting) + len(texts) > WAITING:
-            raise TooManyTexts(f"More than {WAITING:,} texts are waiting: try again later.")
+            raise Full(len(self._waiting), RETRY_SECONDS)
         request = _Request(texts, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
         self._open.add(request)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 from engine.errors import EngineError
-from engine.worker.embeddings import TooManyTexts
 from engine.worker.protocol import Refusal
 from engine.worker.refusals import BadSchema, Failed, Full, NoAdapter, OutOfMemory, Stopped, TimedOut, TooLong
 
@@ -21,8 +20,6 @@ def refusal(error: Exception) -> Refusal:
             return error
         case Full():
             return Refusal(429, str(error), code="queue_full", retry_after=error.retry_after)
-        case TooManyTexts():
-            return Refusal(429, str(error), code="queue_full", retry_after=BUSY_RETRY_SECONDS)
         case TooLong():
             return Refusal(400, str(error), param="messages", code="context_length_exceeded")
         case OutOfMemory():

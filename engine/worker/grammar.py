@@ -46,7 +46,9 @@ class Constraint:
         """Go on by a token that was allowed."""
         if not self._matcher.consume_token(token):
             raise ValueError(f"the grammar does not take token {token}: {self._matcher.get_error()}")
-        self.ended = self._matcher.is_stopped()  # asked before the next mask is computed: then it belongs to the pool
+        self.ended = (
+            self._matcher.is_stopped()
+        )  # asked before the next mask is computed: then it belongs to the pool
         if not self.ended:
             self._mask = self._pool.submit(self._matcher.compute_bitmask)
 

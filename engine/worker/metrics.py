@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import resource
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import torch
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -22,6 +21,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from engine.worker.observer import Outcome
 
+if TYPE_CHECKING:
+    import torch
+
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 PREFIX: Final = "oneulmwo_worker"
 WAITS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
@@ -30,7 +32,7 @@ STEPS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
 """Seconds a token."""
 ROWS: Final = (1, 2, 4, 8, 16, 32, 64, 128)
 
-disable_created_metrics()  # when each figure began to be counted, which nobody asks
+disable_created_metrics()  # type: ignore[no-untyped-call] # when each figure began to be counted, which nobody asks
 
 
 class Metrics:
@@ -56,7 +58,9 @@ class Metrics:
         self._generated = counter("generated_tokens", "Tokens of answers.")
         self._reused = counter("prefix_reused_tokens", "Tokens of prompts that were not computed again.")
         self._first = histogram("time_to_first_token_seconds", "From a request to its first token.", WAITS)
-        self._each = histogram("time_per_token_seconds", "Steps that add one token to each of their sequences.", STEPS)
+        self._each = histogram(
+            "time_per_token_seconds", "Steps that add one token to each of their sequences.", STEPS
+        )
         self._whole = histogram("request_seconds", "From a request to its end.", WAITS)
         self._rows = histogram("batch_size", "Sequences in a forward pass.", ROWS)
         self._steps = histogram("step_seconds", "A forward pass.", STEPS)
@@ -107,6 +111,8 @@ class Metrics:
         """All of it, as text."""
         self._memory.labels("process").set(_resident_bytes())
         if device is not None and device.type == "cuda":
+            import torch
+
             self._memory.labels("gpu").set(torch.cuda.memory_reserved(device))
         return generate_latest(self.registry)
 

@@ -106,7 +106,11 @@ class Message(Asked):
             return value
         parts = []
         for part in value:
-            if not isinstance(part, dict) or part.get("type") != "text" or not isinstance(part.get("text"), str):
+            if (
+                not isinstance(part, dict)
+                or part.get("type") != "text"
+                or not isinstance(part.get("text"), str)
+            ):
                 raise ValueError('only parts {"type": "text", "text": …} are served')
             parts.append(part["text"])
         return "\n".join(parts)

@@ -103,7 +103,9 @@ class Server:
         try:
             return await handler(request)
         except web.HTTPRequestEntityTooLarge:
-            return _refused(Refusal(413, f"The body is larger than {BODY_BYTES >> 20} MB.", code="body_too_large"))
+            return _refused(
+                Refusal(413, f"The body is larger than {BODY_BYTES >> 20} MB.", code="body_too_large")
+            )
         except web.HTTPMethodNotAllowed as error:
             allowed = ", ".join(sorted(error.allowed_methods))
             response = _refused(Refusal(405, f"{request.path} takes {allowed}.", code="method_not_allowed"))
@@ -179,7 +181,9 @@ class Server:
 
     def _cards(self) -> list[ModelCard]:
         service = self.service
-        known = [(service.name, service.plan.model, None, service.context)]
+        known: list[tuple[str, str, str | None, int]] = [
+            (service.name, service.plan.model, None, service.context)
+        ]
         known += [(name, path, service.name, service.context) for name, path in service.adapters.items()]
         if service.embeddings is not None:
             plan = service.plan.embeddings or ""
@@ -207,7 +211,9 @@ class Server:
         for card in self._cards():
             if card.id == name:
                 return web.json_response(text=card.to_json())
-        raise Refusal(404, f"The model {name[:200]!r} does not exist here.", param="model", code="model_not_found")
+        raise Refusal(
+            404, f"The model {name[:200]!r} does not exist here.", param="model", code="model_not_found"
+        )
 
     async def _load(self, request: web.Request) -> web.Response:
         asked = read(LoadAdapter, await self._body(request))
@@ -245,7 +251,9 @@ class Server:
         return web.json_response(text=json.dumps(told, ensure_ascii=False), status=status)
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        return web.Response(body=self.metrics.exposition(self.service.device), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(
+            body=self.metrics.exposition(self.service.device), headers={"Content-Type": CONTENT_TYPE}
+        )
 
 
 def _refused(error: Refusal) -> web.Response:
