@@ -9,7 +9,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -56,6 +56,7 @@ class Service:
         self._freed = asyncio.Event()
         self._leaving: set[str] = set()
         self._changing = asyncio.Lock()
+        self._changes: set[asyncio.Task[None]] = set()
         self._starting: asyncio.Task[None] | None = None
         self._abandoned = threading.Event()
         self._loaded: Loaded | None = None
@@ -181,17 +182,12 @@ class Service:
         return await asyncio.to_thread(self._need().template.encode, messages, switches)
 
     async def load_adapter(self, name: str, path: str) -> None:
-        """Serve one more adapter, while others are answered.
+        """Serve one more adapter, while others are answered; done to its end even when whoever asked has gone.
 
         Raises:
             WorkerError: the name is taken, there is none, or it does not fit; nothing has changed.
         """
-        async with self._changing:
-            if name in self._paths or name == self.name:
-                raise WorkerError(f"A model named {name} is served already.")
-            loaded = self._need()
-            await self.batcher.between_steps(lambda: loaded.adapters.load(name, path))
-            self._paths[name] = path
+        await self._unbroken(self._load(name, path))
 
     async def unload_adapter(self, name: str) -> None:
         """Serve an adapter no more: new requests are refused at once, those that run with it are finished first.
@@ -199,16 +195,33 @@ class Service:
         Raises:
             KeyError: there is none of that name.
         """
+        await self._unbroken(self._unload(name))
+
+    async def _unbroken(self, change: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(change)
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+        await asyncio.shield(task)
+
+    async def _load(self, name: str, path: str) -> None:
+        async with self._changing:
+            if name in self._paths or name == self.name:
+                raise WorkerError(f"A model named {name} is served already.")
+            adapters = self._need().adapters
+            await self.batcher.between_steps(lambda: adapters.load(name, path))
+            self._paths[name] = path
+
+    async def _unload(self, name: str) -> None:
         async with self._changing:
             if name not in self._paths:
                 raise KeyError(name)
-            loaded = self._need()
+            adapters = self._need().adapters
             self._leaving.add(name)
             try:
                 while self._used[name]:
                     self._freed.clear()
                     await self._freed.wait()
-                await self.batcher.between_steps(lambda: loaded.adapters.unload(name))
+                await self.batcher.between_steps(lambda: adapters.unload(name))
                 del self._paths[name]
             finally:
                 self._leaving.discard(name)
