@@ -1,9 +1,13 @@
 """Tiny random models of several families with three adapters each, and plain `generate` as what batching must equal."""
 
 import asyncio
-from collections.abc import Sequence
+import random
+import tempfile
+import weakref
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +17,9 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from engine.worker.adapters import Adapters
-from engine.worker.batcher import Batcher
+from engine.worker.batcher import Batcher, Limits
 from engine.worker.model import load_model, load_tokenizer
+from engine.worker.observer import Observer, silent
 from engine.worker.sequence import Piece, Sampling
 from engine.worker.vocabulary import Vocabulary
 from tests import checkpoints
@@ -49,7 +54,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-@dataclass
+@dataclass(eq=False)
 class Tiny:
     """A model, and the folders of its adapters."""
 
@@ -103,10 +108,17 @@ class Tiny:
 def exaone(folder: Path) -> Tiny:
     """EXAONE 3.x in its own layout."""
     model = checkpoints.exaone(folder / "model", hidden=48, intermediate=64, vocabulary=512)
-    adapters = {
-        name: checkpoints.adapter(folder / name, model, seed) for seed, name in enumerate(ADAPTERS)
-    }
+    adapters = {name: checkpoints.adapter(folder / name, model, seed) for seed, name in enumerate(ADAPTERS)}
     return Tiny(model, adapters)
+
+
+@cache
+def shared() -> Tiny:
+    """EXAONE, made once for all tests of a process; whoever loads other adapters unloads them again."""
+    folder = tempfile.TemporaryDirectory()
+    made = exaone(Path(folder.name))
+    weakref.finalize(made, folder.cleanup)
+    return made
 
 
 def family(kind: str, folder: Path) -> Tiny:
@@ -127,13 +139,46 @@ def family(kind: str, folder: Path) -> Tiny:
     for seed, adapter in enumerate(ADAPTERS):
         torch.manual_seed(100 + seed)
         lora = LoraConfig(
-            r=4, target_modules=["q_proj", "v_proj", "o_proj", "down_proj"], init_lora_weights=False, task_type="CAUSAL_LM"
+            r=4,
+            target_modules=["q_proj", "v_proj", "o_proj", "down_proj"],
+            init_lora_weights=False,
+            task_type="CAUSAL_LM",
         )
         get_peft_model(load_model(str(folder / "model"), nf4=False, device="cpu"), lora).save_pretrained(
             folder / adapter
         )
         adapters[adapter] = folder / adapter
     return Tiny(folder / "model", adapters)
+
+
+LIMITS: dict[str, Any] = {"context": 512, "cache_bytes": 1 << 24, "rows": 8, "queue": 64, "seconds": 60.0}
+
+
+@asynccontextmanager
+async def serving(model: Tiny, observe: Observer = silent, **limits: Any) -> AsyncIterator[Batcher]:
+    """A batcher for the model, of LIMITS unless said otherwise."""
+    batcher = Batcher(model.served, model.tokenizer, Limits(**LIMITS | limits), observe)
+    await batcher.start()
+    try:
+        yield batcher
+    finally:
+        await batcher.close(0)
+
+
+Asked = tuple[list[int], str | None, int]
+
+
+def prompts(seed: int, count: int, longest: int = 60) -> list[Asked]:
+    """Random prompts, each with an adapter and how many tokens are asked for."""
+    chance = random.Random(seed)
+    return [
+        (
+            [chance.randrange(8, 400) for _ in range(chance.randrange(1, longest))],
+            chance.choice([None, *ADAPTERS]),
+            chance.randrange(1, 25),
+        )
+        for _ in range(count)
+    ]
 
 
 async def answer(
@@ -158,3 +203,10 @@ def ids(pieces: Sequence[Piece]) -> list[int]:
 
 def text(pieces: Sequence[Piece]) -> str:
     return "".join(piece.text for piece in pieces)
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Waits, 20 seconds at most."""
+    async with asyncio.timeout(20):
+        while not true():  # noqa: ASYNC110 - what is waited for happens in another thread
+            await asyncio.sleep(0.002)

@@ -10,13 +10,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
-from types import TracebackType
 from typing import Any, TypeVar
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from engine.worker.adapters import Adapters
+from engine.worker.answer import Answer
 from engine.worker.grammar import Grammars
 from engine.worker.observer import Observer, Outcome, silent
 from engine.worker.refusals import (
@@ -58,46 +58,6 @@ PACE = 32
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
-
-
-class Answer(AsyncGenerator[Piece, None]):
-    """A request's pieces. Closing it, cancelling who reads it or forgetting it frees the request's place."""
-
-    def __init__(self, request: Request, leave: Callable[[Request], None]) -> None:
-        self._request, self._leave = request, leave
-        self._over = False
-
-    async def asend(self, value: None) -> Piece:
-        if self._over:
-            raise StopAsyncIteration
-        try:
-            piece = await self._request.inbox.get()
-        except BaseException:
-            self._end()
-            raise
-        if isinstance(piece, Exception):
-            self._over = True
-            raise piece
-        self._over = piece.finish is not None
-        return piece
-
-    async def athrow(
-        self, typ: Any, val: BaseException | object = None, tb: TracebackType | None = None
-    ) -> Piece:
-        self._end()
-        return await super().athrow(typ, val, tb)
-
-    async def aclose(self) -> None:
-        self._end()
-
-    def __del__(self) -> None:
-        # Whichever thread this runs in, it may hold the lock: the model's thread looks for itself.
-        self._request.cancelled = True
-
-    def _end(self) -> None:
-        if not self._over:
-            self._over = True
-            self._leave(self._request)
 
 
 class _Change:
@@ -337,8 +297,8 @@ class Batcher:
                     break
                 request = self._waiting.popleft()
                 waiting = len(self._waiting)
-            self._observe.queued(waiting)
             try:
+                self._observe.queued(waiting)
                 stepper.join(request)
             except Exception:
                 logger.exception("A request failed to join")
