@@ -95,6 +95,19 @@ def test_the_tokenizer_is_the_same_for_everybody(pair: tuple[Path, Path]) -> Non
         assert (tokenizer.eos_token, tokenizer.pad_token) == ("[|endofturn|]", "[PAD]")
 
 
+def test_a_template_in_a_file_of_its_own(source: Path, tmp_path: Path) -> None:
+    """Newer checkpoints keep it in chat_template.jinja; an export without it would be no chat model."""
+    checkpoints.change_json(source / "tokenizer_config.json", chat_template=None)
+    (source / "chat_template.jinja").write_text(checkpoints.CHAT_TEMPLATE)
+    export(str(source), str(tmp_path / "llama"))
+    for tokenizer in (
+        load_tokenizer(str(tmp_path / "llama")),
+        AutoTokenizer.from_pretrained(tmp_path / "llama"),
+    ):
+        rendered = tokenizer.apply_chat_template(TALK, tokenize=False, add_generation_prompt=True)
+        assert rendered == "[|system|][|endofturn|]\n[|user|]오늘 뭐 읽지?\n[|assistant|]"
+
+
 def test_the_files_of_the_export(pair: tuple[Path, Path]) -> None:
     """Old and new readers of config.json find the same rotary positions; no program goes along, the licence does."""
     source, made = pair
