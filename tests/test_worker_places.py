@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from engine.worker import cache
 from engine.worker.batcher import (
     Batcher,
     Failed,
@@ -255,25 +256,46 @@ async def test_when_memory_runs_out_the_largest_goes_and_the_others_do_not_notic
 async def test_memory_that_runs_out_when_room_is_made_refuses_the_largest_only(
     exaone: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from engine.worker import cache
+    """The device has room for 200 columns, whatever the limit says."""
+    resized = cache._resized
 
-    resized, calls = cache._resized, 0
-
-    def failing(*args: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == 3:
+    def failing(old: torch.Tensor, rows: int, columns: int, filled: Any) -> torch.Tensor:
+        if rows * columns > 200 * 2:
             raise torch.OutOfMemoryError
-        return resized(*args)
+        return resized(old, rows, columns, filled)
 
+    monkeypatch.setattr(cache, "_resized", failing)
     async with serving(exaone) as batcher:
-        small = asyncio.create_task(answer(batcher, PROMPT, "rank", max_tokens=40))
+        small = asyncio.create_task(answer(batcher, PROMPT, "rank", max_tokens=90))
         await until(lambda: batcher._stepper is not None and batcher._stepper.running)
-        monkeypatch.setattr(cache, "_resized", failing)
         with pytest.raises(OutOfMemory):
             await answer(batcher, [9] * 300)
-        assert ids(await small) == exaone.generated(PROMPT, 40, "rank")
-        assert ids(await answer(batcher, [9] * 300)) == exaone.generated([9] * 300, 8, None)
+        fits = await answer(batcher, [9] * 190)
+        assert ids(fits) == exaone.generated([9] * 190, 8, None), (
+            "room that was taken in advance is given back"
+        )
+        assert ids(await small) == exaone.generated(PROMPT, 90, "rank")
+
+
+async def test_memory_that_runs_out_is_given_back(exaone: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or each next step would run out of it as well, until all were refused."""
+    forward = exaone.served.model.forward
+    stepper: Any = None
+
+    def failing(*args: Any, **kwargs: Any) -> Any:
+        if stepper is not None and stepper.cache.bytes > 50 * token_bytes(exaone):
+            raise torch.OutOfMemoryError
+        return forward(*args, **kwargs)
+
+    async with serving(exaone) as batcher:
+        small = asyncio.create_task(answer(batcher, PROMPT, max_tokens=40))
+        large = asyncio.create_task(answer(batcher, [9] * 30, max_tokens=400))
+        await until(lambda: batcher._stepper is not None and batcher._stepper.running == 2)
+        monkeypatch.setattr(exaone.served.model, "forward", failing)
+        stepper = batcher._stepper
+        with pytest.raises(OutOfMemory):
+            await large
+        assert ids(await small) == exaone.generated(PROMPT, 40, None)
 
 
 async def test_a_fault_of_a_step_is_told_to_all_in_it_and_the_next_are_answered(
@@ -313,8 +335,11 @@ async def test_numbers_that_are_none_end_their_own_request_only(
     async with serving(exaone, rows=1) as batcher:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(exaone.served.model.model.layers[0].mlp, "forward", poisoned)
-            with pytest.raises(Failed):
-                await answer(batcher, [9] * 60)
+            for _ in range(2):
+                with pytest.raises(Failed):
+                    await answer(batcher, [9] * 60)
+        assert batcher._stepper is not None
+        assert not batcher._stepper.prefixes.bytes, "nor may it be kept as a beginning"
         assert ids(await answer(batcher, PROMPT)) == exaone.generated(PROMPT, 8, None)
 
 

@@ -109,7 +109,7 @@ class KeyValues(Cache):
         assert rows * columns * self.token_bytes <= most, "what does not fit is not admitted"
         if rows <= self.rows and columns <= self.columns and self.bytes <= most:
             return
-        ample = 1 << (rows - 1).bit_length(), -(-columns // COLUMNS) * COLUMNS
+        ample = 1 << max(rows - 1, 0).bit_length(), -(-columns // COLUMNS) * COLUMNS
         for shape in (ample, (rows, ample[1]), (rows, columns)):
             if shape[0] * shape[1] * self.token_bytes <= most:
                 break

@@ -8,6 +8,7 @@ reads the answers: what there is to tell stands in `told` after each call.
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -122,8 +123,7 @@ class Stepper:
                 hole = self._fill(hole, self.running)
             self._fill(hole, len(self.rows) - 1)
             self.rows.pop()
-            if not self.rows:
-                self._observe_cache()
+            self._observe_cache()
         usage = request.usage
         seconds = time.monotonic() - request.born
         self._observe.left(outcome, usage.prompt, usage.completion, usage.cached, seconds)
@@ -137,14 +137,16 @@ class Stepper:
     def _reserved(self, request: Request) -> bool:
         """Room made for it, unless the device has none."""
         rows, columns = self._needed([*self.rows, request])
-        self.prefixes.shrink(self._limits.cache_bytes - rows * columns * self.cache.token_bytes)
-        try:
-            most = self._limits.cache_bytes - self.prefixes.bytes
-            self.cache.reserve(rows, columns, [each.filled for each in self.rows], most)
-        except torch.OutOfMemoryError:
-            self._free_memory()
-            return False
-        return True
+        exact = rows * columns * self.cache.token_bytes
+        self.prefixes.shrink(self._limits.cache_bytes - exact)
+        for most in (self._limits.cache_bytes - self.prefixes.bytes, exact):
+            try:
+                self.cache.reserve(rows, columns, [each.filled for each in self.rows], most)
+            except torch.OutOfMemoryError:
+                self._free_memory()
+            else:
+                return True
+        return False
 
     def _chunk(self) -> list[tuple[Request, int]]:
         """Whose prompts are read next, and how many tokens of each: first come, first read, in a bounded area."""
@@ -237,6 +239,7 @@ class Stepper:
     def _go_on(self, request: Request, pick: Pick) -> None:
         if pick.token < 0:
             self.cache.wipe(request.row)
+            self.prefixes.clear()
             raise ArithmeticError("the model's logits are no numbers")
         request.last = pick.token
         request.made += 1
@@ -307,7 +310,12 @@ class Stepper:
                     self.drop(request, Failed(), "error")
 
     def _free_memory(self) -> None:
+        """Gives back all that nobody needs now."""
         self.prefixes.clear()
+        rows, columns = self._needed(self.rows) if self.rows else (0, 0)
+        filled = [each.filled for each in self.rows]
+        with suppress(torch.OutOfMemoryError):
+            self.cache.reserve(rows, columns, filled, rows * columns * self.cache.token_bytes)
         if self.cache.on_gpu:
             torch.cuda.empty_cache()
 
