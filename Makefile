@@ -2,7 +2,7 @@
 #   make chat [ARGS='…']   set up, then talk in the terminal
 #   make telegram          set up, then the bot in Telegram (its token in .env or the environment)
 #   make worker ARGS='…'   set up, then the model server; ARGS names the model
-#   make test              set up, then the whole suite
+#   make test [ARGS='…']   set up, then the whole suite on all cores; or what ARGS names, in one process
 #   make check             ruff, types, import contracts
 #   make bench             what is measured, not asserted
 #   make vectors           after a change of data/catalog: its vectors anew
@@ -16,6 +16,8 @@ LIGHT := 'pyarrow<19; python_version < "3.14"'
 TORCH := 'torch==2.13.0'
 # `--python` installs from outside, so that the environment carries neither pip nor files nobody imports compiled.
 PIP := $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check install --quiet --no-compile
+# A file's tests stay together: what a module shares is built once, and a file runs as it does alone.
+ALL_CORES := -n auto --maxprocesses 8 --dist loadfile
 
 .PHONY: chat telegram worker test check bench vectors setup setup-dev
 
@@ -29,7 +31,7 @@ worker: $(VENV)/ready-worker
 	@$(BIN)/oneulmwo worker $(ARGS)
 
 test: setup-dev
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(or $(ARGS),$(ALL_CORES))
 
 check: setup-dev
 	@$(BIN)/ruff check .

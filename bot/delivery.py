@@ -368,6 +368,7 @@ class Delivery:
         turn forgets gets its replies, and nothing of them is kept. When another process has taken the turn over,
         nothing of what this one did counts.
         """
+        posting = mail.POSTER.set((self.platform.name, self.owner))
         try:
             async with self.database.writing() as connection:
                 due = await self._end(connection, taken, outcome)
@@ -375,10 +376,11 @@ class Delivery:
             logger.warning("Turn %s was taken over by another process", taken.turn.id)
         else:
             self._outbox.begin(due)
+        finally:
+            mail.POSTER.reset(posting)
 
     async def _end(self, connection: AsyncConnection, taken: _Taken, outcome: Outcome) -> list[Outgoing]:
         turn, room = taken.turn, taken.room
-        mail.POSTER.set((self.platform.name, self.owner))
         if room is not None and not await users.stands(connection, room.user):
             outcome, room = "superseded", None
         if room is not None and outcome != "failed":

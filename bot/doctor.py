@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,7 +15,9 @@ from bot.serving import NON_COMMERCIAL
 from bot.settings import Settings
 from data.item import BadRow
 from data.sources import catalog
+from engine.completion import Unavailable
 from engine.errors import EngineError
+from engine.llm import ADAPTERS
 from engine.place import Unusable
 from storage import items
 
@@ -71,16 +74,28 @@ async def _index(app: App) -> str:
         active = await items.active_index(connection)
     assert active is not None
     await app.index.use(active.version)
+    if active.embedder != app.embedder.name:
+        raise Finding(f"it was made with the embedder {active.embedder}: run `oneulmwo index`.")
     if reason is not None:
         raise Finding("it is older than the catalog: run `oneulmwo index`.")
     return f"version {active.version}, {await app.index.count()} items, fresh"
 
 
 async def _embedder(app: App) -> str:
-    vector = await app.embedder.query("비 오는 날")
-    if vector.shape != (app.embedder.dimensions,) or not vector.any():
-        raise Finding(f"{app.embedder.name} gives no vectors: reinstall oneulmwo.")
-    return f"{app.embedder.name}, {app.embedder.dimensions} dimensions"
+    made = app.embedder
+    await made.prepare()
+    vector = await made.query("비 오는 날")
+    if vector.shape != (made.dimensions,) or not vector.any():
+        raise Finding(f"{made.name} gives no vectors: reinstall oneulmwo.")
+    async with app.database.reading() as connection:
+        active = await items.active_index(connection)
+    if active is not None and active.embedder == made.name and app.index.version == active.version:
+        indexed = app.index.now().dimensions
+        if indexed != made.dimensions:
+            raise Finding(
+                f"{made.name} has {made.dimensions} dimensions now, its index {indexed}: run `oneulmwo index`."
+            )
+    return f"{made.name}, {made.dimensions} dimensions, from {made.where}"
 
 
 async def _korean(app: App) -> str:
@@ -99,7 +114,25 @@ async def _worker(app: App) -> str:
         return "none set, the embedded writer and ranker answer (ONEULMWO_LLM_URL names one)"
     names = await worker_models(settings)
     licence = f" {NON_COMMERCIAL}" if any("exaone" in name.lower() for name in names) else ""
-    return f"answers with {', '.join(names)}.{licence}"
+    missing = [name for name in ADAPTERS if name not in names]
+    base = f" Not served, so that the base model does their work: {', '.join(missing)}." if missing else ""
+    return f"answers with {', '.join(names)}, its first word after {await _first_word(app):.0f} ms.{base}{licence}"
+
+
+async def _first_word(app: App) -> float:
+    """Milliseconds until the worker begins to write. Raises Finding when it does not."""
+    assert app.engine.llm is not None
+    await app.engine.llm.ready()
+    began = time.perf_counter()
+    hello = [{"role": "user", "content": "안녕하세요?"}]
+    try:
+        async with app.engine.llm.stream(
+            hello, adapter=None, max_tokens=4, budget_first=WORKER_SECONDS, budget_all=WORKER_SECONDS
+        ) as pieces:
+            await anext(pieces, "")
+    except Unavailable as failure:
+        raise Finding(f"it lists its models, but: {failure} Look into the worker's own log.") from None
+    return (time.perf_counter() - began) * 1000
 
 
 async def worker_models(settings: Settings) -> list[str]:

@@ -36,7 +36,8 @@ class Enriched:
 
 
 async def enrich(database: Database, embedder: Embedder, progress: Progress = silent) -> Enriched:
-    """Join and enrich every item that a source told.
+    """Join and enrich every item that a source told; whatever embedder the index is made with, `embedder` is the
+    bundled one, which the weights were fitted with.
 
     Raises:
         EngineError: nothing was fitted for this embedder.

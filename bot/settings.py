@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from engine.address import is_own
 
 
 class SettingsError(Exception):
@@ -39,7 +42,7 @@ class Settings(BaseSettings):
     llm_prompt: Literal["short", "full"] = "short"
     """`full` has the model also judge each pick, from 1 to 10, and put a question that checks it."""
     llm_outside: bool = False
-    """Says that what people tell may leave for an `llm_url` outside one's own machines."""
+    """Says that what people tell may leave for an `llm_url` or `embeddings_url` outside one's own machines."""
     admins: Annotated[tuple[tuple[str, str], ...], NoDecode] = ()
     """Operators as (platform, id); written `telegram:123,discord:456`."""
     allow: Annotated[tuple[tuple[str, str], ...], NoDecode] = ()
@@ -99,10 +102,28 @@ class Settings(BaseSettings):
             raise ValueError("write an IANA name such as Asia/Seoul") from None
         return value
 
+    @model_validator(mode="after")
+    def _stays_at_home(self) -> Self:
+        for name in ("llm_url", "embeddings_url"):
+            url = getattr(self, name)
+            if url is not None and not self.llm_outside and not is_own(str(url)):
+                raise PydanticCustomError(
+                    "outside",
+                    "{name} is outside your own machines, and what people tell would leave for it: set"
+                    " ONEULMWO_LLM_OUTSIDE=true if they agreed to that, or name a server of your own",
+                    {"name": f"ONEULMWO_{name.upper()}"},
+                )
+        return self
+
     @property
     def database(self) -> str:
         """The database's URL."""
         return self.database_url or f"sqlite+aiosqlite:///{self.home.resolve() / 'oneulmwo.db'}"
+
+    @property
+    def embeddings(self) -> str:
+        """The URL of the server of embeddings; empty where none is set."""
+        return str(self.embeddings_url or self.llm_url or "")
 
     @property
     def index(self) -> str:
@@ -122,5 +143,7 @@ def load() -> Settings:
         raise SettingsError(".env cannot be read: make it a UTF-8 text file that is yours to read.") from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
+        if first["type"] == "outside":
+            raise SettingsError(f"{first['msg']}.") from None
         name = f"ONEULMWO_{'_'.join(map(str, first['loc'][:1])).upper()}"
         raise SettingsError(f"{name} cannot be used: {first['msg']}.") from None

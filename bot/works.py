@@ -16,6 +16,7 @@ from bot.outbox import notify
 from bot.runner import Told, Work
 from data.phrases import phrases
 from data.sources.files import SourceError
+from engine.embedder import bundled
 from engine.errors import EngineError
 from handlers.jobs import card
 from handlers.room import spoken
@@ -39,7 +40,7 @@ def of(app: App) -> dict[str, Work]:
         return {"version": version, "items": await app.index.count()}
 
     async def complete(payload: Mapping[str, Any], told: Told) -> Mapping[str, Any]:
-        return asdict(await enrich(app.database, app.embedder, told))
+        return asdict(await enrich(app.database, bundled(app.embedder), told))
 
     async def go_back(payload: Mapping[str, Any], told: Told) -> Mapping[str, Any]:
         former = await indexing.roll_back(app.database, app.index, app.embedder)

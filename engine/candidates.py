@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -118,6 +118,9 @@ async def gather(
         _wished(index, request, where, out),
         scope.look_up(),
     )
+    if request.text and not query.any() and not kept:
+        # an embedder that does not answer must not leave somebody without any
+        kept = await _wished(index, replace(request, text=""), where, out)
     sources = {"vector": await scope.nearest(query, POOL), "words": worded, "wishes": kept}
     liked = await index.get(request.like)
     for number, hit in enumerate(liked.values()):
@@ -143,12 +146,12 @@ def fuse(sources: Mapping[str, Sequence[Hit]], avoid: Sequence[str] = ()) -> lis
 async def _query_vector(
     index: Version, embedder: Embedder, request: Request, taste: Taste, method: Method
 ) -> Vectors:
-    query = await embedder.query(request.text)
+    query = index.fitting(await embedder.query(request.text))
     if method == 2:
         return query
     parts = [query]
     if taste.says:
-        said = await embedder.passages(taste.says)
+        said = index.fitting(await embedder.statements(taste.says))
         best = np.argsort(-(said @ query))[:STATEMENTS]
         parts.append(STATEMENT_WEIGHT * np.mean(said[best], axis=0))
     if taste.liked:

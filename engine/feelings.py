@@ -13,7 +13,8 @@ from engine.text import squeeze
 LEAST_CHARS: Final = 4
 FLOOR, DEVIATIONS = 0.045, 2.0
 """How much nearer than the average example the nearest must be for its mood to be taken: in cosine, and in
-standard deviations of the examples. Requests that tell no mood stay below both (`docs/log.md`)."""
+standard deviations of the examples. Requests that tell no mood stay below both (`docs/log.md`). Both were measured
+with the embedder that ships: whatever the index is made with, moods are told by that one."""
 
 
 def examples() -> list[tuple[str, str]]:
@@ -25,6 +26,7 @@ class Feelings:
     """The examples' vectors, made when they are first needed."""
 
     def __init__(self, embedder: Embedder) -> None:
+        """`embedder` is the bundled one."""
         self._embedder = embedder
         self._moods = [mood for mood, _ in examples()]
         self._vectors: Vectors | None = None

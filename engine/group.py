@@ -33,6 +33,7 @@ import numpy.typing as npt
 from data.item import Domain, Item
 from engine.candidates import Candidate, Method, gather
 from engine.embedder import Embedder
+from engine.nearness import BUNDLED, Nearness
 from engine.ranking import Ranked, rank
 from engine.request import Exclude, Request, union
 from engine.taste import Taste
@@ -197,6 +198,7 @@ def rank_for(
     strategy: Strategy,
     seed: int,
     like: Sequence[Item] = (),
+    nearness: Nearness = BUNDLED,
 ) -> tuple[list[Ranked], bool]:
     """One list for all, best first, and whether every item made somebody miserable.
 
@@ -210,7 +212,7 @@ def rank_for(
     items = sorted(plain)
     rows = []
     for pool, taste in zip(pools, tastes, strict=True):
-        own = {each.item.id: each for each in rank(pool, request, taste, known, seed, like)}
+        own = {each.item.id: each for each in rank(pool, request, taste, known, seed, like, nearness)}
         rows.append([satisfaction(own[item], request, taste) for item in items])
     table = np.array(rows)
     order = aggregated(strategy, items, table)

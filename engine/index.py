@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+
 from data.item import Item
 from engine import tables
 from engine import version as versions
@@ -26,9 +28,8 @@ T = TypeVar("T")
 class Index:
     """One folder (or object store) of LanceDB tables, and the version of them that is searched."""
 
-    def __init__(self, uri: str, dimensions: int) -> None:
+    def __init__(self, uri: str) -> None:
         self.uri = uri
-        self.dimensions = dimensions
         self._connection: AsyncConnection | None = None
         self._now: Version | None = None
 
@@ -63,18 +64,19 @@ class Index:
         async def whole() -> AsyncIterable[tuple[Sequence[Item], Vectors]]:
             yield items, vectors
 
-        return await self.write(version, whole(), len(items), progress)
+        return await self.write(version, whole(), len(items), np.shape(vectors)[1], progress)
 
     async def write(
         self,
         version: int,
         batches: AsyncIterable[tuple[Sequence[Item], Vectors]],
         expected: int,
+        dimensions: int,
         progress: Callable[[str], None] = lambda stage: None,
     ) -> int:
         """Write tables and indexes of a new version, and return its rows; whoever searches notices nothing.
 
-        Each batch is some items and their vectors, shape (n, dimensions); `expected` is about how many items
+        Each batch is some items and their vectors, shape (n, `dimensions`); `expected` is about how many items
         all bring. `progress` hears the stage that begins. A cancellation is heeded when the step under way
         has ended, so that nothing is written after it.
 
@@ -82,7 +84,7 @@ class Index:
             EngineError: the folder cannot be written.
         """
         connection = await self._connected()
-        schema = tables.schema(self.dimensions, expected)
+        schema = tables.schema(dimensions, expected)
         gathered, rows = Gathering(), 0
         try:
             progress("table")
@@ -99,7 +101,7 @@ class Index:
             progress("fields")
             if rows >= tables.INDEX_FROM:
                 await _whole(tables.index_fields(table))
-            if rows > versions.EXACT_UP_TO:
+            if not versions.held_whole(rows, dimensions):
                 progress("vectors")
                 await _whole(tables.index_vectors(table))
             progress("names")
@@ -122,7 +124,7 @@ class Index:
             table = await connection.open_table(tables.of_items(version))
             named = await (await connection.open_table(tables.of_names(version))).query().to_arrow()
             names = Names(await asyncio.to_thread(tables.StoredNames, named))
-            opened = await Version.read(version, table, names, self.dimensions)
+            opened = await Version.read(version, table, names)
             await opened.try_out()
         except (OSError, RuntimeError, ValueError, KeyError) as error:
             raise EngineError(

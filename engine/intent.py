@@ -25,8 +25,6 @@ Intent = Literal[
     "robot", "maker", "age", "night", "bye", "love", "praise", "insult", "sorry", "weather", "doing", "cry",
     "laugh", "no", "yes",
 ]  # fmt: skip
-BY_RULE: Final[tuple[Intent, ...]] = ("recommend", "unclear", "taste", "retract", "which_allergy")
-"""Intents without words of their own."""
 FEEDBACK: Final[tuple[Intent, ...]] = ("never", "dislike", "seen", "save", "like")
 TOLD_BY_A_WORD: Final[tuple[Intent, ...]] = ("stop", "who", "help", "thanks", "greet")
 SMALL_TALK: Final[tuple[Intent, ...]] = (

@@ -23,6 +23,8 @@ class Morpheme:
     tag: str
     start: int
     end: int
+    known: bool = True
+    """False for a word that its dictionary does not have, as far as that was asked for (`cut`)."""
 
 
 class Korean:
@@ -62,6 +64,13 @@ class Korean:
         return mended, [
             Morpheme(token.form, token.tag, token.start, token.end) for token in kiwi.tokenize(mended)
         ]
+
+    def cut(self, text: str) -> list[Morpheme]:
+        """The morphemes of a text as it stands, nothing mended. Wants `ready` awaited before."""
+        if not is_korean(text):
+            return []
+        assert self._kiwi is not None, "Korean.ready was not awaited"
+        return [Morpheme(t.form, t.tag, t.start, t.end, not t.oov) for t in self._kiwi.tokenize(text)]
 
 
 def _load() -> Kiwi:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from data.item import Item
 from engine.candidates import Candidate
 from engine.leanings import leanings
 from engine.lexicon import read
+from engine.nearness import BUNDLED, Nearness
 from engine.request import FORMS, Request
 from engine.taste import Taste
 from engine.version import Hit
@@ -47,9 +48,9 @@ JITTER, OPEN_JITTER = 0.008, 0.2
 VARIETY: Final = 0.4
 """What likeness to an earlier pick costs (maximal marginal relevance, Carbonell and Goldstein, SIGIR 1998)."""
 TWIN_FROM, TWIN, SAME_MAKER = 0.85, 0.4, 0.15
-"""From which cosine on two picks are too much alike, and what that, and the same maker, takes from a score."""
+"""From which cosine (`nearness`) on two picks are too much alike, and what that, and the same maker, takes from a score."""
 ALIKE_FROM, ALIKE_TO = 0.8, 0.93
-"""Cosines of this embedder between two items of the catalog: hardly alike, and very much so."""
+"""Cosines (`nearness`) between two items of the catalog: hardly alike, and very much so."""
 AFFINITY_ITEMS: Final = 30
 """How many liked, how many saved and how many disliked items bear on a choice by their likeness: the latest."""
 EXPLORE: Final = 0.1
@@ -145,11 +146,12 @@ def rank(
     known: Mapping[str, Hit],
     seed: int,
     like: Sequence[Item] = (),
+    nearness: Nearness = BUNDLED,
 ) -> list[Ranked]:
     """The candidates by score, best first.
 
     `known` are the items by id on which the person gave feedback (those missing are passed over), `like` those
-    that the request names to resemble.
+    that the request names to resemble; `nearness` tells what their vectors' cosines mean.
     """
     wanted = wishes(request, taste, like)
     noise = random.Random(seed)  # noqa: S311
@@ -164,7 +166,7 @@ def rank(
     ordered = sorted(candidates, key=lambda c: c.item.id)
     fused = [candidate.fused for candidate in ordered]
     best = max(fused, default=1.0)
-    affinities = _affinities(ordered, taste, known)
+    affinities = _affinities(ordered, taste, known, nearness)
     leaning = leanings(
         [candidate.item for candidate in ordered], taste, {key: hit.item for key, hit in known.items()}
     )
@@ -185,7 +187,24 @@ def rank(
     return sorted(ranked, key=lambda r: -r.score)
 
 
-def choose(ranked: Sequence[Ranked], count: int, seed: int, explore: bool = False) -> list[Ranked]:
+def reordered(ranked: Sequence[Ranked], judged: Mapping[str, float]) -> list[Ranked]:
+    """The candidates in the order of a model that judged some of them, `judged` by id from 0 to 1.
+
+    Those trade places, and the scores that go with the places, among themselves; all others stay where they stand.
+    Where the model sees no difference, the former order holds.
+    """
+    places = [at for at, each in enumerate(ranked) if each.item.id in judged]
+    best_first = sorted((ranked[at] for at in places), key=lambda each: -judged[each.item.id])
+    after = list(ranked)
+    for at, each in zip(places, best_first, strict=True):
+        parts = {**each.parts, "model": judged[each.item.id]}
+        after[at] = replace(each, score=ranked[at].score, parts=parts)
+    return after
+
+
+def choose(
+    ranked: Sequence[Ranked], count: int, seed: int, explore: bool = False, nearness: Nearness = BUNDLED
+) -> list[Ranked]:
     """The picks, each the best of what is left once likeness to the earlier picks is paid for.
 
     With `explore` the last place sometimes goes to another item nearly as good; `propensity` tells how
@@ -218,7 +237,7 @@ def choose(ranked: Sequence[Ranked], count: int, seed: int, explore: bool = Fals
                     pick.propensity = EXPLORE / len(others)
         chosen.append(pick)
         scores[place] = -np.inf
-        nearest = np.maximum(nearest, vectors @ vectors[place])
+        nearest = np.maximum(nearest, nearness.read(vectors @ vectors[place]))
         makers = set(pick.item.creators)
         akin = np.maximum(akin, [not makers.isdisjoint(each.item.creators) for each in ranked])
     return chosen
@@ -268,7 +287,9 @@ def _hits(item: Item, wish: Wish) -> list[Any]:
             return [v for v in wish.values if (v in has if isinstance(has, tuple) else v == has)]
 
 
-def _affinities(candidates: Sequence[Candidate], taste: Taste, known: Mapping[str, Hit]) -> list[float]:
+def _affinities(
+    candidates: Sequence[Candidate], taste: Taste, known: Mapping[str, Hit], nearness: Nearness
+) -> list[float]:
     """For each candidate -1 to 1: nearer to what was liked lately than to what was not."""
     whole = np.zeros(len(candidates))
     liked = (*taste.liked[-AFFINITY_ITEMS:], *taste.saved[-AFFINITY_ITEMS:])
@@ -276,7 +297,7 @@ def _affinities(candidates: Sequence[Candidate], taste: Taste, known: Mapping[st
         others = [known[item].vector for item in judged if item in known]
         if others and candidates:
             vectors = np.stack([candidate.vector for candidate in candidates])
-            nearest = np.max(vectors @ np.stack(others).T, axis=1)
+            nearest = nearness.read(np.max(vectors @ np.stack(others).T, axis=1))
             whole += sign * np.clip((nearest - ALIKE_FROM) / (ALIKE_TO - ALIKE_FROM), 0.0, 1.0)
     return [float(value) for value in whole]
 

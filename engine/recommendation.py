@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from data.item import Domain
+from data.item import Domain, Item
+from engine.grounds import Ground
 from engine.group import Strategy
 from engine.questions import Question
 from engine.request import Request
+from engine.trace import Trace
+
+Basis = tuple[Item, tuple[Ground, ...]]
+"""What words for a pick are made of: its item, and what of the request it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +33,8 @@ class Pick:
     url: str | None = None
     grounds: tuple[str, ...] = ()
     cover: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """How an answer came about, for learning from it and for explaining it. Times are milliseconds."""
-
-    policy: str
-    method: int
-    seed: int
-    index_version: int | None
-    candidates: tuple[dict[str, Any], ...]
-    eligible: tuple[str, ...]
-    propensity: tuple[float, ...]
-    stages: dict[str, float]
-    model: str = "embedded"
-    adapter: str | None = None
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    check: str = ""
+    """A question of the model's by which the person may tell whether it fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +51,11 @@ class Recommendation:
     """Whether no one of those rules is enough: all of them have to go, one after the other."""
     blocked: tuple[str, ...] = ()
     """Titles that the request named though they break its rules or the person's limits."""
+    basis: tuple[Basis, ...] = field(default=(), repr=False)
+    """For each pick; it is not stored."""
 
     def to_dict(self) -> dict[str, Any]:
-        whole: dict[str, Any] = _RECOMMENDATION.dump_python(self, mode="json")
+        whole: dict[str, Any] = _RECOMMENDATION.dump_python(self, mode="json", exclude={"basis"})
         return whole | {"request": self.request.to_dict()}
 
 
@@ -85,22 +75,9 @@ class GroupRecommendation(Recommendation):
     """Whether "average_without_misery" found nothing that all can bear, and gave what hurts least."""
 
     def to_dict(self) -> dict[str, Any]:
-        whole: dict[str, Any] = _GROUP_RECOMMENDATION.dump_python(self, mode="json")
+        whole: dict[str, Any] = _GROUP_RECOMMENDATION.dump_python(self, mode="json", exclude={"basis"})
         return whole | {"request": self.request.to_dict()}
 
 
 _RECOMMENDATION: TypeAdapter[Recommendation] = TypeAdapter(Recommendation)
 _GROUP_RECOMMENDATION: TypeAdapter[GroupRecommendation] = TypeAdapter(GroupRecommendation)
-
-
-class Clock:
-    """Milliseconds a stage."""
-
-    def __init__(self) -> None:
-        self.stages: dict[str, float] = {}
-        self._at = time.perf_counter()
-
-    def stop(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.stages[stage] = round((now - self._at) * 1000, 2)
-        self._at = now

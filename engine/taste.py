@@ -36,7 +36,8 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`kind`: single, multi, grid (items of `domain`), people (names of `domain`). `typed` allows free text."""
+    """`kind`: single, multi, grid (items of `domain`), people (names of `domain`). `typed` allows free text; `first`
+    are the ids of the items that a grid offers, in their order."""
 
     id: str
     kind: str
@@ -44,6 +45,7 @@ class Question:
     options: tuple[Option, ...] = ()
     typed: bool = False
     field: str | None = None
+    first: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ def _question(raw: Mapping[str, Any]) -> Question:
         options,
         raw.get("typed", False),
         raw.get("field"),
+        tuple(raw.get("first", ())),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from data.item import Domain
 from engine import english, quantities
 from engine.allergies import Allergies, Named
-from engine.embedder import Embedder
+from engine.embedder import Embedder, bundled
 from engine.feelings import Feelings
 from engine.intent import SMALL_TALK, Intent, Intents, refers, settled
 from engine.korean import Korean, Morpheme
@@ -115,7 +115,7 @@ class Understander:
         self._korean = korean
         self._negation = Negation()
         self._allergies = Allergies(self._negation)
-        self._feelings = Feelings(embedder)
+        self._feelings = Feelings(bundled(embedder))
         self._intents = Intents()
         self._embedder = embedder
         self._begun: dict[str, tuple[str, list[Morpheme], Intent]] = {}

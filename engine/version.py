@@ -6,6 +6,7 @@ Knows neither how it was written (`tables.py`) nor whether it is the active one 
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import os
 from collections import OrderedDict
@@ -24,13 +25,15 @@ from engine import tables
 from engine.embedder import Vectors
 from engine.errors import EngineError
 from engine.names import Names
+from engine.nearness import Nearness, measured
 from engine.text import normalize, squeeze
 
 if TYPE_CHECKING:
     from lancedb import AsyncTable
 
-EXACT_UP_TO = 200_000
-"""Rows up to which all are held in memory and compared (3 KB each); above, LanceDB's index searches."""
+EXACT_UP_TO = 200_000 * 384
+"""Numbers of vectors (rows times dimensions) up to which all are held in memory, in 300 MB, and compared; above,
+LanceDB's index searches."""
 HELD = 20_000
 """Items kept once parsed, or read: searches then answer with ids alone (`docs/log.md`)."""
 PARSED_UP_TO = 5_000
@@ -43,8 +46,12 @@ OVERASKED = 3
 """How many times more are looked for by words than would do if the words knew nothing of the rules."""
 OVERASKED_UP_TO = 20_000
 """More than that is not looked for so: a rule that few keep is cheaper asked of LanceDB."""
+SAMPLE, SLICES = 1_000, 20
+"""Vectors by which is measured how near items are to each other; and in how many pieces they are read."""
 FOUND_WITHIN = 10
 """An item's own vector must find it among so many before a version is searched."""
+
+logger = logging.getLogger(__name__)
 
 Places = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
@@ -58,19 +65,24 @@ class Hit:
     vector: Vectors
 
 
+def held_whole(rows: int, dimensions: int) -> bool:
+    """Whether vectors of so many rows are held in memory."""
+    return rows * dimensions <= EXACT_UP_TO
+
+
 class Version:
     """One version's rows, which never change, so that what was read once is held in memory.
 
-    One with at most `EXACT_UP_TO` rows is held whole: `vectors` has shape (rows, dimensions), that of `ids[n]`
+    One of at most `EXACT_UP_TO` numbers is held whole: `vectors` has shape (rows, dimensions), that of `ids[n]`
     in row n, and what keeps the conditions that were asked lately is remembered. Of a larger one they are None.
     """
 
     def __init__(
-        self, number: int, table: AsyncTable, names: Names, count: int, words: str,
+        self, number: int, table: AsyncTable, names: Names, count: int, words: str, dimensions: int,
         held: _Rows | None = None,
     ) -> None:  # fmt: skip
         self.number, self.table, self.names, self.count = number, table, names, count
-        self.words = words
+        self.words, self.dimensions = words, dimensions
         self.ids: Sequence[str] = held.ids if held else ()
         self.vectors = held.vectors if held else None
         self._rows = held
@@ -78,13 +90,15 @@ class Version:
         self._keeping: OrderedDict[str, Mask] = OrderedDict()
         self._looked_up: dict[str, asyncio.Future[Mask]] = {}
         self._held: OrderedDict[str, Hit] = OrderedDict()
+        self._nearness: Nearness | None = None
+        self._strange = False
 
     @classmethod
-    async def read(cls, number: int, table: AsyncTable, names: Names, dimensions: int) -> Version:
-        count, words = await table.count_rows(), tables.words_column(await table.schema())
-        if count > EXACT_UP_TO:
-            return cls(number, table, names, count, words)
-        return cls(number, table, names, count, words, await _Rows.read(table, count, dimensions))
+    async def read(cls, number: int, table: AsyncTable, names: Names) -> Version:
+        count, columns = await table.count_rows(), await table.schema()
+        words, dimensions = tables.words_column(columns), tables.dimensions_of(columns)
+        held = await _Rows.read(table, count, dimensions) if held_whole(count, dimensions) else None
+        return cls(number, table, names, count, words, dimensions, held)
 
     async def try_out(self) -> None:
         """Every way of searching once: a broken index often shows in one of them only, and the first is slow."""
@@ -96,7 +110,7 @@ class Version:
             for clause in tables.COMMON:
                 await self.keeping(clause)
         if self.vectors is None:
-            anything = [0.0] * (tables.dimensions_of(await self.table.schema()) - 1) + [1.0]
+            anything = [0.0] * (self.dimensions - 1) + [1.0]
             await self.table.query().nearest_to(anything).limit(1).to_list()
 
     async def check(self, rows: int, sample: Mapping[str, Vectors]) -> None:
@@ -131,6 +145,37 @@ class Version:
         near = await self.scope("").nearest(vector, FOUND_WITHIN)
         as_near = all(float(hit.vector @ vector) > float(vector @ vector) - 1e-4 for hit in near)
         return as_near or any(hit.item.id == item.id for hit in near)
+
+    def fitting(self, vectors: Vectors) -> Vectors:
+        """Vectors of texts as they are held against those of this version: what has another length was made by
+        another model than the items', and points nowhere here."""
+        if vectors.shape[-1] == self.dimensions:
+            return vectors
+        if vectors.any() and not self._strange:
+            self._strange = True
+            logger.warning(
+                "The embedder gives vectors of %d numbers, index version %d has %d:"
+                " run `oneulmwo index`. Until then texts are matched by words and rules only.",
+                vectors.shape[-1], self.number, self.dimensions,
+            )  # fmt: skip
+        return np.zeros((*vectors.shape[:-1], self.dimensions), dtype=np.float32)
+
+    async def nearness(self) -> Nearness:
+        """How near items of this version are to each other, by a sample of them."""
+        if self._nearness is None:
+            self._nearness = measured(await self._sample())
+        return self._nearness
+
+    async def _sample(self) -> Vectors:
+        """The vectors of some items, from all over."""
+        if self.vectors is not None:
+            return self.vectors[:: 1 + len(self.vectors) // SAMPLE]
+        slices = [
+            await self.table.query().select(["vector"]).offset(first).limit(SAMPLE // SLICES).to_arrow()
+            for first in range(0, self.count, 1 + self.count // SLICES)
+        ]
+        flat = pa.concat_tables(slices).column("vector").combine_chunks().flatten().to_numpy()
+        return np.asarray(flat.reshape(-1, self.dimensions))
 
     def scope(self, where: str | Sequence[str], without: Collection[str] = ()) -> Scope:
         """The items that keep a condition of LanceDB's SQL, or several, without those ids: to be searched."""

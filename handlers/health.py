@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import get_args
 
+from engine.completion import Kind
+from engine.grounding import FAULTS
 from handlers import desk
 from handlers.office import Condition
 from handlers.room import Room
@@ -14,6 +17,8 @@ from storage.health import Waiting
 LATELY = 86_400.0
 """Seconds within which what could not be shown is counted."""
 MEBIBYTE = 1 << 20
+KINDS: tuple[str, ...] = get_args(Kind)
+"""How a question to the worker can fail."""
 
 
 def press(turn: Turn, room: Room, data: str) -> AsyncIterator[Reply] | None:
@@ -31,6 +36,7 @@ async def show(turn: Turn, room: Room) -> AsyncIterator[Reply]:
         lines += [
             _index(turn, room, condition),
             say(f"health.worker.{condition.worker}", says=condition.worker_says),
+            *_asked(room, condition.counts),
         ]
     held = working.get("running", 0) + working.get("stopping", 0)
     lines += [
@@ -56,6 +62,19 @@ def _index(turn: Turn, room: Room, condition: Condition) -> str:
         rows=f"{condition.rows:,}",
         age=_age(turn.at - condition.built_at, room),
     )
+
+
+def _asked(room: Room, counts: Mapping[str, int]) -> list[str]:
+    """What became of what this process asked the worker: failures and refused sentences by their kind."""
+    if not counts.get("calls"):
+        return []
+    say = room.words.say
+    told = [say("health.calls", calls=counts["calls"], hedged=counts.get("hedged", 0))]
+    for key, kinds in (("failures", KINDS), ("refused", [f"refused.{fault}" for fault in FAULTS])):
+        named = [f"{kind.removeprefix('refused.')} {counts[kind]}" for kind in kinds if counts.get(kind)]
+        if named:
+            told.append(say(f"health.{key}", kinds=", ".join(named)))
+    return told
 
 
 def _waiting(turn: Turn, room: Room, name: str, waiting: Waiting) -> str:

@@ -59,7 +59,11 @@ async def detail(
     )  # fmt: skip
     room.session["said"] = writer.said.kept
     yield Reply(
-        text="\n".join(filter(None, lines)), cards=(shown,), choices=tuple(choices), exposure=exposure
+        text="\n".join(filter(None, lines)),
+        cards=(shown,),
+        choices=tuple(choices),
+        exposure=exposure,
+        cards_first=True,
     )
 
 

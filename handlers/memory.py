@@ -8,11 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from data.item import Domain
+from engine.prompts import Line
 from engine.request import Request, union
 from engine.taste import Taste, taste_of
 from handlers.room import Room
@@ -25,10 +26,24 @@ from storage.users import User
 
 TALK_SECONDS: Final = 12 * 3600
 """How long what was shown and said in a talk counts as the same talk."""
-OF_TALK: Final = ("request", "limits", "answers", "guest", "loosen", "survey", "page", "undo", "nearby")
+OF_TALK: Final = (
+    "request",
+    "talk",
+    "limits",
+    "answers",
+    "guest",
+    "loosen",
+    "survey",
+    "page",
+    "undo",
+    "nearby",
+)
 """What a session holds of one talk only; with consent what must not be eaten stays."""
 SAFETY: Final = {"food": ("allergies", "diet"), "movie": ("age",)}
 """Answers of the surveys that are heeded whoever somebody says to be."""
+LINES: Final = 12
+"""Lines of the talk that are kept where a model reads them, each cut to `LINE_CHARS`."""
+LINE_CHARS: Final = 200
 GUEST_EXPOSURES: Final = 12
 """Answers whose buttons still work for a guest."""
 
@@ -45,6 +60,18 @@ def enter(turn: Turn, room: Room) -> None:
             if key != "limits" or not room.consent:
                 session.pop(key, None)
     session["at"] = turn.at
+
+
+def told(room: Room, who: Literal["user", "bot"], text: str) -> None:
+    """Keep a line of the talk, where a model will read it."""
+    if room.engine.llm is not None and text:
+        room.session["talk"] = [*room.session.get("talk", ()), [who, text[:LINE_CHARS]]][-LINES:]
+
+
+def talk(room: Room) -> list[Line]:
+    """The talk before what is said now, oldest first."""
+    lines = [Line(who, text) for who, text in room.session.get("talk", ())]
+    return lines[:-1] if lines and lines[-1].who == "user" else lines
 
 
 async def survey_answers(room: Room) -> dict[str, Answers]:

@@ -6,7 +6,7 @@ Knows neither files nor processes nor pictures: whoever runs the program gives a
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from data.phrases import Phrases
@@ -18,7 +18,8 @@ from storage.stats import Stats
 class Condition:
     """How this process is. `version` is that of the index, None where there is none, of so many `rows`, built at
     `built_at` (Unix seconds); `worker_says` are the names of its models, or what kept it from answering; `memory`
-    is in bytes, 0 where it cannot be known."""
+    is in bytes, 0 where it cannot be known; `counts` is what this process asked the worker and what came of it
+    (`engine.llm.LLM.counts`)."""
 
     version: int | None
     rows: int
@@ -27,6 +28,7 @@ class Condition:
     worker: Literal["none", "answers", "silent"]
     worker_says: str
     memory: int
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 class Office(Protocol):

@@ -111,7 +111,13 @@ async def answer(
         seen = Exclude(items=tuple(item for item in shown if item not in wish.items))
         asked = replace(wish, exclude=wish.exclude.joined(seen))
         return await room.engine.recommend(
-            asked, known, seed=seed_of(turn.id), language=room.language, live=True, said=said
+            asked,
+            known,
+            seed=seed_of(turn.id),
+            language=room.language,
+            live=True,
+            said=said,
+            talk=memory.talk(room),
         )
 
     found = await found_for(request)
@@ -127,6 +133,16 @@ async def answer(
             choices=_ways_out(room, request, found, bool(shown)),
         )
         return
+    text = introduction(room.words, request, known, found, last)
+    text = f"{room.words.say('intro.anew')} {text}" if alone else text
+    if room.engine.writes:
+        async with await room.engine.advisor.wording(
+            found, known, memory.talk(room), room.language
+        ) as drafts:
+            async for draft in drafts:
+                yield Reply(text=text, cards=tuple(map(card, draft.picks)), interim=True)
+            found = drafts.whole
+    memory.told(room, "bot", ", ".join(pick.title for pick in found.picks))
     exposure = exposure_id(turn)
     room.session |= {
         "exposure": exposure,
@@ -139,19 +155,19 @@ async def answer(
         turn, room, exposure, str(request.domain or ""), [pick.id for pick in found.picks],
         body if room.consent else discreet(body),
     )  # fmt: skip
-    text = introduction(room.words, request, known, found, last)
     yield Reply(
-        text=f"{room.words.say('intro.anew')} {text}" if alone else text,
-        cards=tuple(card(pick) for pick in found.picks),
+        text=text,
+        cards=tuple(map(card, found.picks)),
         choices=_choices(room, found, exposure, told_allergy),
         exposure=exposure,
     )
 
 
 def card(pick: Pick) -> Card:
+    """A pick as it is shown; the question that checks it follows what it is asked about."""
     return Card(
-        pick.id, str(pick.domain), pick.title, pick.fit, pick.reason, pick.benefit, pick.facts, pick.url,
-        pick.cover,
+        pick.id, str(pick.domain), pick.title, pick.fit, f"{pick.reason} {pick.check}".strip(), pick.benefit,
+        pick.facts, pick.url, pick.cover,
     )  # fmt: skip
 
 

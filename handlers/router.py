@@ -272,7 +272,7 @@ async def _command(turn: Turn, room: Room, command: Command) -> Replies:
         if asks_permission(command.argument):
             replies = spoken.left_to_a_doctor(turn, room, normalize(command.argument))
         elif normalize(command.argument):
-            said = await spoken.understand(room, normalize(command.argument), domain=domain)
+            said = await spoken.understand(room, normalize(command.argument), domain=domain, live=True)
             replies = recommend.recommend(turn, room, said)
         else:
             replies = recommend.open_request(turn, room, domain)

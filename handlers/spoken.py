@@ -82,24 +82,26 @@ async def replies_to(turn: Turn, room: Room, text: str) -> Replies:
         async for reply in typed:
             yield reply
         return
-    said = await hear(room, clean)
+    said = await hear(room, clean, live=True)
     async for reply in nearby.typed_answer(turn, room, said) or conversation(turn, room, said):
         yield reply
 
 
-async def hear(room: Room, text: str) -> Understanding:
+async def hear(room: Room, text: str, live: bool = False) -> Understanding:
     """What a text asks for in the light of the last request; the talk goes on in its language."""
     last = room.session.get("request")
-    said = await understand(room, text, last=Request.from_dict(last) if last else None)
+    memory.told(room, "user", text)
+    said = await understand(room, text, last=Request.from_dict(last) if last else None, live=live)
     room.session["language"] = said.language
     return said
 
 
 async def understand(
-    room: Room, text: str, last: Request | None = None, domain: Domain | None = None
+    room: Room, text: str, last: Request | None = None, domain: Domain | None = None, live: bool = False
 ) -> Understanding:
-    """What a text asks for; an allergy said in it is kept, also beside feedback or "비슷한 거"."""
-    said = await room.engine.understand(text, last=last, domain=domain, this_year=room.today.year)
+    """What a text asks for; an allergy said in it is kept, also beside feedback or "비슷한 거". It is `live` where
+    somebody waits for what comes of it."""
+    said = await room.engine.understand(text, last=last, domain=domain, this_year=room.today.year, live=live)
     await limits.keep(room, said.request)
     return said
 

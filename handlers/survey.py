@@ -18,25 +18,21 @@ stateDiagram-v2
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Final
 
-from data.item import Allergen, Domain, Item
-from engine.allergies import avoided
+from data.item import Domain
 from engine.taste import Question, survey
-from engine.words import person
-from engine.writing import Writer
 from handlers import consent, memory
 from handlers.memory import Answers
+from handlers.options import named, options_of
 from handlers.room import Room
 from handlers.turn import Choice, Reply, Turn, number
 
 PAGE: Final = 9
 TYPED_LENGTH: Final = 40
 """Characters of a typed answer that are kept."""
-ALLERGENS: Final[tuple[str, ...]] = Allergen.__args__  # type: ignore[attr-defined]
 
 NONE: Final = frozenset(
     {"없어", "없어요", "없음", "없습니다", "아니", "아니요", "아뇨", "no", "none", "nothing"}
@@ -91,7 +87,7 @@ async def press(turn: Turn, room: Room, data: str) -> AsyncIterator[Reply]:
     given = await answers(room, domain)
     match verb:
         case "pick":
-            options = {option for option, _ in await _options(room, question, given)}
+            options = {option for option, _, _ in await named(room, question, given)}
             if value not in options and value not in given.get(key, ()):
                 yield stale
                 return
@@ -130,10 +126,11 @@ async def typed_answer(turn: Turn, room: Room, text: str) -> AsyncIterator[Reply
     if place is None:
         return None
     question = asked.questions[place]
+    typed = text.lower()
     values = [
         value
-        for value, label in await _options(room, question, {})
-        if label.lower() == text.lower() or value == text.lower()
+        for value, label, others in await named(room, question, {})
+        if typed in (value, label.lower(), *(other.lower() for other in others))
     ]
     if not values and text.lower().strip(" .!~") in NONE:
         return _take(room, domain, place, [])
@@ -226,7 +223,7 @@ async def _ask(room: Room, domain: Domain, place: int, given: Answers, page: int
     question = asked.questions[place]
     room.session["survey"] = {"domain": str(domain), "question": question.id}
     room.session["page"] = page
-    options = await _options(room, question, given)
+    options = await options_of(room, question, given)
     pages = max(1, -(-len(options) // PAGE)) if len(options) > PAGE + 3 else 1
     page = page % pages
     shown = options[page * PAGE : (page + 1) * PAGE] if pages > 1 else options
@@ -261,7 +258,7 @@ async def _summary(room: Room, domain: Domain, given: Answers) -> Reply:
     choices = [Choice(say(f"button.begin.{domain}"), f"d:{domain}", 1)]
     lines = [say("survey.done", title=asked.titles[room.language])]
     for place, question in enumerate(asked.questions):
-        named = dict(await _options(room, question, given))
+        named = dict(await options_of(room, question, given))
         labels = ", ".join(named.get(value, value) for value in given.get(question.id, ())[:6])
         name = say(f"survey.name.{question.id}")
         lines.append(f"· {name}: {labels or say('survey.none')}")
@@ -284,43 +281,6 @@ def _consent(room: Room, domain: Domain) -> Reply:
             Choice(say("button.consent_no"), f"survey:{domain}:consent:no", 1),
         ),
     )
-
-
-async def _options(room: Room, question: Question, given: Answers) -> list[tuple[str, str]]:
-    """Values and labels of a question, those of the catalog included, what was typed in last."""
-    if question.kind == "grid":
-        writer = Writer(room.language)
-        items = await room.engine.catalog(Domain.MOVIE)
-        options = [(item.id, writer.title(item)) for item in items]
-    elif question.kind == "people":
-        chosen = given.get(question.id, ())
-        names = [*chosen, *(n for n in _names(await room.engine.catalog(Domain.MOVIE)) if n not in chosen)]
-        options = [(name, person(name, room.language)) for name in names]
-    elif question.field == "allergens":
-        options = [(value, room.words.say(f"label.allergens.{value}")) for value in ALLERGENS]
-    else:
-        options = [(option.id, option.labels[room.language]) for option in question.options]
-    known = {value for value, _ in options}
-    return options + [(v, _label(room, question, v)) for v in given.get(question.id, ()) if v not in known]
-
-
-def _names(items: list[Item]) -> list[str]:
-    """Directors and actors of the catalog, those of most films first."""
-    counts = Counter(name for item in items for name in dict.fromkeys((*item.creators, *item.people)))
-    return [name for name, count in counts.most_common(45) if count > 1]
-
-
-def _label(room: Room, question: Question, value: str) -> str:
-    for option in question.options:
-        if option.id == value:
-            return option.labels[room.language]
-    if question.field == "allergens":
-        return (
-            room.words.variants(f"label.allergens.{value}")[0]
-            if value in ALLERGENS
-            else avoided(value.removeprefix("other."), room.language)
-        )
-    return person(value, room.language) if question.kind == "people" else value
 
 
 def _toggled(chosen: list[str], value: str, several: bool) -> list[str]:

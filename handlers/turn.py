@@ -244,7 +244,7 @@ class Reply:
     the turn changed. `chat` is another chat than the turn's, if given, and `person` the platform's id of
     whom it is for there, if that is not who spoke; `private` means that only that person may see it;
     `exposure` is the id of the exposure that it shows; `locate` offers a button that tells where the person is,
-    where a platform has such.
+    where a platform has such; `cards_first` says that the text tells more of what stands on the cards.
     """
 
     text: str = ""
@@ -260,6 +260,7 @@ class Reply:
     exposure: str | None = None
     file: Attachment | None = None
     locate: bool = False
+    cards_first: bool = False
 
     def to_json(self) -> str:
         return _REPLY.dump_json(self).decode()

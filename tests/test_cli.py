@@ -15,8 +15,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bot.cli import app
-from data.item import Item
 from data.phrases import phrases
+from data.sources import catalog
 
 KO = phrases("ko")
 KEYS = ["reply", "picks", "followups", "request", "trace"]
@@ -189,32 +189,29 @@ def test_wrong_usage_exits_with_2_and_opens_nothing(home: Path, words: list[str]
     assert not home.exists()
 
 
-def test_index_builds_a_new_version_and_status_tells_of_it(
-    home: Path, catalog_items: tuple[Item, ...]
-) -> None:
+def test_index_builds_a_new_version_and_status_tells_of_it(small_home: Path) -> None:
+    count = sum(1 for _ in catalog.shipped())
     built = run("index")
     assert (built.exit_code, built.stderr) == (0, "")
-    assert f"version 2 with {len(catalog_items)} items" in built.stdout
+    assert f"version 2 with {count} items" in built.stdout
     told = run("index", "--status")
     assert told.exit_code == 0
-    assert f"version 2: {len(catalog_items)} items" in told.stdout
+    assert f"version 2: {count} items" in told.stdout
     assert "fresh" in told.stdout
 
 
-def test_the_former_index_can_be_gone_back_to_and_versions_are_listed(
-    home: Path, catalog_items: tuple[Item, ...]
-) -> None:
+def test_the_former_index_can_be_gone_back_to_and_versions_are_listed(small_home: Path) -> None:
     """Whoever notices a bad index at night needs one command, not a rebuild."""
+    rows = str(sum(1 for _ in catalog.shipped()))
     assert "no former index" in refusal("index", "--rollback")
     run("index")
-    with sqlite3.connect(home / "oneulmwo.db") as database:
-        database.execute("UPDATE items SET hash = 'another' WHERE id = 'book:the-vegetarian'")
+    with sqlite3.connect(small_home / "oneulmwo.db") as database:
+        database.execute("UPDATE items SET hash = 'another' WHERE domain = 'book'")
     back = run("index", "--rollback")
     assert (back.exit_code, back.stderr) == (0, "")
     assert back.stdout.startswith("Index version 1 of 20")
-    assert f"with {len(catalog_items)} items is active again" in back.stdout
+    assert f"with {rows} items is active again" in back.stdout
     states = [line.split()[:3] for line in run("index", "--list").stdout.splitlines()]
-    rows = str(len(catalog_items))
     assert states == [["2", "retired", rows], ["1", "active", rows]]
     assert json.loads(run("ask", "무서운 영화", "--json").stdout)["trace"]["index_version"] == 1
     assert "version 1" in run("index", "--status").stdout
@@ -264,9 +261,9 @@ def cut(folder: Path) -> None:
      ("names_v1.lance/data", garbage)],
 )  # fmt: skip
 def test_an_index_gone_or_broken_is_rebuilt_and_that_is_said(
-    home: Path, what: str, harm: Callable[[Path], None]
+    small_home: Path, what: str, harm: Callable[[Path], None]
 ) -> None:
-    harm(home / "lancedb" / what)
+    harm(small_home / "lancedb" / what)
     ran = run("ask", "웃긴 영화", "--json")
     assert ran.exit_code == 0
     assert len(json.loads(ran.stdout)["picks"]) == 3
@@ -281,8 +278,8 @@ def test_a_broken_word_index_does_not_end_the_talk(home: Path) -> None:
     assert len(ask("한강 작가의 소설")["picks"]) == 3
 
 
-def test_a_database_lost_beside_its_index_is_made_anew(home: Path) -> None:
-    for file in home.glob("oneulmwo.db*"):
+def test_a_database_lost_beside_its_index_is_made_anew(small_home: Path) -> None:
+    for file in small_home.glob("oneulmwo.db*"):
         file.unlink()
     assert len(ask("웃긴 영화")["picks"]) == 3
 

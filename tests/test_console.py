@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ from typer.testing import CliRunner, Result
 
 from bot.app import opened
 from bot.cli import app
-from bot.console import CARD_WIDTH, Terminal, as_object, render
+from bot.console import CARD_WIDTH, Terminal, render
+from bot.script import as_object
 from bot.settings import Settings
 from data.phrases import phrases
 from handlers.turn import Card, Choice, Poll, Reply
+from tests.talk import Stage
 
 KO = phrases("ko")
 ESCAPE = "\x1b"
@@ -90,6 +93,42 @@ def test_choices_are_numbered_in_their_order_and_stand_where_they_belong() -> No
     rest = "\n".join(shown[len(panels.splitlines()) :])
     assert re.search(r"1 소년이 온다 자세히\s*\n\s+2 다른 거 보기", rest)
     assert "👍" not in rest
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+async def grown(stage: Stage, out: io.StringIO, *, interactive: bool) -> str:
+    """What is told of an answer that grows in two steps."""
+    terminal = Terminal(stage.app, out, interactive)
+    for reply in (
+        Reply("골랐어요.", cards=(replace(CARD, reason="", benefit=""),), interim=True),
+        Reply("골랐어요.", cards=(replace(CARD, benefit=""),), interim=True),
+        Reply("골랐어요.", cards=(CARD,)),
+    ):
+        await terminal.send("here", reply, turn_id="t", message_id=None, person_id="me")
+    return out.getvalue()
+
+
+async def test_a_pipe_is_told_the_whole_of_an_answer_once(stage: Stage) -> None:
+    """Each sentence that came would have printed all cards once more."""
+    told = await grown(stage, io.StringIO(), interactive=False)
+    assert told.count("소년이 온다") == 1
+    assert "위로가 돼요." in told
+
+
+async def test_a_terminal_shows_an_answer_grow_and_wipes_what_it_grew_from(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty seconds of nothing is what the movie bot was left for; three copies of a card are no better."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    told = await grown(stage, Screen(), interactive=True)
+    wiped, whole = told.rsplit("\x1b[2K", 1)
+    assert "소년이 온다" in wiped
+    assert whole.count("소년이 온다") == 1
+    assert "위로가 돼요." in whole
 
 
 def test_colour_is_for_terminals_only() -> None:
@@ -182,8 +221,8 @@ def test_a_script_without_json_shows_cards(home: Path, tmp_path: Path) -> None:
     assert ESCAPE not in ran.stdout
 
 
-def test_an_index_that_was_rebuilt_is_said_beside_a_script(home: Path, tmp_path: Path) -> None:
-    for file in (home / "lancedb").rglob("*.lance"):
+def test_an_index_that_was_rebuilt_is_said_beside_a_script(small_home: Path, tmp_path: Path) -> None:
+    for file in (small_home / "lancedb").rglob("*.lance"):
         if file.is_file():
             file.write_bytes(b"x")
     ran, replies = play(script(tmp_path, {"user": "u1", "text": "웃긴 영화"}))

@@ -9,7 +9,7 @@ import pytest
 from data.item import Domain, Item
 from data.phrases import phrases
 from engine.taste import survey
-from handlers.survey import ALLERGENS
+from handlers.options import ALLERGENS
 from storage import exposures, taste, users
 from tests.talk import Answer, Someone, Stage
 
@@ -467,18 +467,49 @@ async def test_saying_none_takes_no_allergy_back(someone: People) -> None:
     assert "· 못 먹는 것: 새우" in person.last.text
 
 
-async def test_the_movie_survey_has_a_grid_of_pages_and_keeps_age_and_films_seen(someone: People) -> None:
+async def test_the_movie_survey_offers_the_best_known_films_that_one_may_watch(someone: People) -> None:
+    """Sixty-two pages of every film that there is, the newest and least known first."""
     person = someone()
     await walk_survey_begin(person, "movie", consent=True)
     await walk(person, "#초등학생", "#건너뛰기")
-    films: list[str] = []
-    while (first := person.last.choices[0].data.partition(":pick:")[2]) not in films:
-        films += [c.data.partition(":pick:")[2] for c in person.last.choices if ":pick:" in c.data]
-        assert first in films
-        await person.taps("다음 쪽")
-    every = {item.id for item in await person.stage.app.engine.catalog(Domain.MOVIE)}
-    assert sorted(films) == sorted(every)
+    offered = {"11": await films_offered(person)}
+    every = {item.id: item for item in await person.stage.app.engine.catalog(Domain.MOVIE)}
+    first = next(question for question in survey(Domain.MOVIE).questions if question.id == "seen").first
+    assert set(first) <= every.keys()
+    assert offered["11"] == [film for film in first if (every[film].age or 0) <= 11]
+    await person.presses("survey:movie:age:pick:55")
+    await person.presses("survey:movie:seen:ask")
+    assert await films_offered(person) == list(first)
 
+
+async def films_offered(person: Someone) -> list[str]:
+    """On all pages of the grid, one after the other."""
+    films: list[str] = []
+    while (shown := person.last.choices[0].data.partition(":pick:")[2]) not in films:
+        films += [c.data.partition(":pick:")[2] for c in person.last.choices if ":pick:" in c.data]
+        assert shown in films
+        await person.taps("다음 쪽")
+    return films
+
+
+async def test_a_film_that_is_not_offered_can_be_typed(someone: People) -> None:
+    person = someone()
+    await walk_survey_begin(person, "movie", consent=True)
+    await walk(person, "#20대", "#건너뛰기")
+    for typed, title in (
+        ("고양이를 부탁해", "고양이를 부탁해"),
+        ("Shoplifters", "어느 가족"),
+        ("패러사이트", "기생충"),
+    ):
+        assert title in (await person.says(typed)).text
+    summary = await walk(person, "#다음", "#건너뛰기", "#건너뛰기", "#설레요")
+    assert "· 본 영화: 고양이를 부탁해, 어느 가족, 기생충" in summary.text
+
+
+async def test_the_movie_survey_keeps_age_and_films_seen(someone: People) -> None:
+    person = someone()
+    await walk_survey_begin(person, "movie", consent=True)
+    await walk(person, "#초등학생", "#건너뛰기")
     await person.taps("다음 쪽")
     second = person.last.choices[0]
     ticked = await person.presses(second.data)

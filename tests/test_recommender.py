@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from data.item import Domain, Item
+from engine.loosening import LOOSENED
 from engine.quantities import Range
 from engine.ranking import EXPLORE
-from engine.recommender import LOOSENED, POLICY, Recommender
+from engine.recommender import Recommender
 from engine.request import Exclude, Request
 from engine.taste import Taste
+from engine.trace import POLICY
 
 BOOK, MOVIE, FOOD = Domain.BOOK, Domain.MOVIE, Domain.FOOD
 SAD = Request(text="우울한데 웃긴 영화", domain=MOVIE, moods=("sad",), effects=("laughter",))

@@ -107,3 +107,35 @@ def test_the_key_of_the_map_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("ONEULMWO_KAKAO_KEY", "S3cret")
     settings = load()
     assert "S3cret" not in f"{settings!r}{settings}"
+
+
+@pytest.mark.parametrize("name", ["LLM_URL", "EMBEDDINGS_URL"])
+def test_what_people_tell_leaves_for_nobody_elses_machine_without_a_yes(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(f"ONEULMWO_{name}", "https://user:hunter2@api.example.com/v1?key=hunter2")
+    with pytest.raises(SettingsError, match="ONEULMWO_LLM_OUTSIDE=true") as raised:
+        load()
+    assert f"ONEULMWO_{name}" in str(raised.value)
+    assert "hunter2" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+    monkeypatch.setenv("ONEULMWO_LLM_OUTSIDE", "true")
+    assert load().llm_outside
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8000/v1", "http://worker:8000", "http://10.0.0.7", "http://gpu.local:1", "http://llm.internal"]
+)  # fmt: skip
+def test_ones_own_machines_need_none(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("ONEULMWO_LLM_URL", url)
+    assert str(load().llm_url).startswith(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://134744072/", "http://0x08080808", "http://example.com.", "http://gpu.local.example.com"]
+)
+def test_other_spellings_of_an_address_are_no_way_out(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """134744072 is 8.8.8.8."""
+    monkeypatch.setenv("ONEULMWO_LLM_URL", url)
+    with pytest.raises(SettingsError, match="OUTSIDE"):
+        load()

@@ -125,7 +125,8 @@ async def test_a_file_without_rights_is_refused(url_without_rights: str) -> None
     assert "cannot be" in await refusal(url_without_rights)
 
 
-async def test_a_read_only_file_is_refused(tmp_path: Path) -> None:
+async def test_a_read_only_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the folder that is made for "file:/…" is to stay here
     path = tmp_path / "o.sqlite"
     path.touch(mode=0o444)
     assert "cannot be written" in await refusal(f"sqlite+aiosqlite:///file:{path}?mode=ro&uri=true")

@@ -130,6 +130,14 @@ def test_a_card_alone() -> None:
     assert [e["url"] for e in shown(part)[1] if e["type"] == "text_link"] == ["https://x.kr/1?a=1&b=2"]
 
 
+def test_what_tells_more_of_a_card_stands_below_it() -> None:
+    """The plot of a film stood over its title."""
+    (part,) = render(
+        Reply("연쇄 살인을 쫓아요.", (Card("x", "movie", "살인의 추억", 0, "", ""),), cards_first=True)
+    )
+    assert part.plain == "🎬 살인의 추억\n\n연쇄 살인을 쫓아요."
+
+
 def test_cards_are_numbered_where_there_are_several() -> None:
     (part,) = render(Reply(text="골라 봤어요.", cards=(a_card(1), a_card(2, fit=0, facts=(), benefit=""))))
     assert part.plain.startswith("골라 봤어요.\n\n1. 🎬 제목 1  ⭐ 8/10\n")

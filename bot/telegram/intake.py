@@ -72,7 +72,7 @@ class Intake:
 
     async def _press(self, update_id: int, query: CallbackQuery) -> Turn | None:
         where, turn = pressed(query), turn_id(update_id, self.me)
-        self.platform.press(turn, query.id)
+        self.platform.signs.press(turn, query.id)
         if where is None:
             return None
         chat, message = where

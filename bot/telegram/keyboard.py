@@ -68,7 +68,7 @@ class Seals:
     @classmethod
     def of_token(cls, token: str) -> Seals:
         """The seals of the bot that has this token, the same in each of its processes."""
-        return cls(hmac.digest(token.encode(), b"oneulmwo: buttons of Telegram", hashlib.sha256))
+        return cls(hmac.digest(token.encode(), b"buttons", hashlib.sha256))
 
     def seal(self, data: str) -> tuple[str, tuple[str, str] | None]:
         """The callback data of a button that means `data`, and (key, data) where that is to be stored."""

@@ -74,8 +74,9 @@ _BETWEEN: Final = Run("\n\n")
 def render(reply: Reply) -> tuple[Part, ...]:
     """The messages that show the text and the cards of a reply, none for a reply without."""
     cards = len(reply.cards)
-    blocks: list[Block] = [(Run(_legible(clean(reply.text).strip())),)]
-    blocks += [_card(card, place, cards) for place, card in enumerate(reply.cards, 1)]
+    text: list[Block] = [(Run(_legible(clean(reply.text).strip())),)]
+    told = [_card(card, place, cards) for place, card in enumerate(reply.cards, 1)]
+    blocks = [*told, *text] if reply.cards_first else [*text, *told]
     parts = (_part(piece) for piece in _packed(block for block in blocks if _shown(block)))
     return tuple(part for part in parts if _VISIBLE.search(part.plain))
 

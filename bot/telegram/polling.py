@@ -16,7 +16,7 @@ from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 from telegram.warnings import PTBUserWarning
 
 from bot.tasks import Tasks
-from bot.telegram.adapter import seconds_of
+from bot.telegram.calls import seconds_of
 from bot.telegram.updates import ALLOWED, lane
 
 POLL_SECONDS: Final = 30

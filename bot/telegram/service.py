@@ -45,9 +45,9 @@ async def serve(app: App, stop: asyncio.Event | None = None) -> None:
     async with _bot(settings) as bot:
         stopping = stop or _signalled()
         me = Me(bot.id, bot.username, router.knows)
-        buttons = Buttons(Seals(_secret(settings, "buttons")), me.username, app.database)
+        buttons = Buttons(Seals.of_token(bot.token), me.username, app.database)
         platform = Telegram(bot, app.database, buttons)
-        delivery = app.delivery(platform, platform.working)
+        delivery = app.delivery(platform, platform.signs.working)
         queries = Inline(bot, lambda person, text: _offer(app, person, text))
         intake = Intake(bot, platform, delivery, me, queries.answer)
         operators = [each for name, each in settings.admins if name == PLATFORM]
@@ -78,7 +78,7 @@ async def _receive(
         fetching.cancel()  # what it was holding comes again, and is known by its number
         await asyncio.wait({fetching})
         return
-    url, secret = str(settings.telegram_webhook_url), _secret(settings, "webhook").hex()
+    url, secret = str(settings.telegram_webhook_url), _secret(bot.token)
     try:
         async with webhook.listening(urlsplit(url).path or "/", settings.port, secret, intake.take):
             await bot.set_webhook(url, secret_token=secret, allowed_updates=ALLOWED)
@@ -118,10 +118,9 @@ def _unusable() -> CommandError:
     return CommandError("Telegram does not take the token: check ONEULMWO_TELEGRAM_TOKEN with @BotFather.")
 
 
-def _secret(settings: Settings, purpose: str) -> bytes:
-    """A secret that follows from the token, so that it survives restarts and all processes share it."""
-    assert settings.telegram_token is not None
-    return hmac.digest(settings.telegram_token.get_secret_value().encode(), purpose.encode(), hashlib.sha256)
+def _secret(token: str) -> str:
+    """What Telegram is to say with each push; it follows from the token, so that all processes share it."""
+    return hmac.digest(token.encode(), b"webhook", hashlib.sha256).hex()
 
 
 def _signalled() -> asyncio.Event:

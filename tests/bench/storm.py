@@ -68,7 +68,7 @@ async def reindex(home: Path) -> None:
             await items.upsert(
                 connection, [items.Row(item.id, str(item.domain), item.to_json(), "bench") for item in rows]
             )
-        index = Index(settings.index, made.dimensions)
+        index = Index(settings.index)
         version = await indexing.build_index(database, index, made)
         assert version == coming
         async with database.reading() as connection:
