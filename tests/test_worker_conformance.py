@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from engine.llm import LLM
 from engine.worker.export import export
 from engine.worker.plan import Plan
 from tests import checkpoints, vllmish
-from tests.conformance import CHECKS, PROMPT, Check, Endpoint, text_of, whole
+from tests.conformance import CHECKS, PROMPT, SCHEMA, Check, Endpoint, text_of, whole
+from tests.conformance import check as check_schema
 from tests.workers import KEY, in_thread, listening, working
 
 ADAPTERS = ("reply", "rank", "question")
@@ -90,3 +92,30 @@ async def test_both_say_the_same_of_the_same_adapters(worker: Endpoint, vllm: En
         one, other = said[worker.url, name], said[vllm.url, name]
         assert one[:2] == other[:2]
         assert one[2] == pytest.approx(other[2], abs=1e-3)
+
+
+@pytest.mark.parametrize("served", ["worker", "vllm"])
+async def test_the_bots_own_client_gets_all_that_it_asks_for(
+    served: str, request: pytest.FixtureRequest
+) -> None:
+    """Text, a stream, JSON and letters, each from an adapter."""
+    endpoint: Endpoint = request.getfixturevalue(served)
+    asked = [{"role": "user", "content": PROMPT}]
+    llm = LLM(endpoint.url, endpoint.key)
+    try:
+        told = await llm.text(asked, adapter="reply", max_tokens=8, budget=30, temperature=0)
+        parts = [
+            part
+            async for part in llm.stream(
+                asked, adapter="reply", max_tokens=8, budget_first=30, budget_all=30, temperature=0
+            )
+        ]
+        made = await llm.json(asked, SCHEMA, adapter="question", max_tokens=200, budget=30)
+        letters = await llm.letters(asked, "ABCD", adapter="rank", budget=30)
+        assert llm.models == endpoint.names
+        assert "".join(parts).strip() == told.text.strip() != ""
+        check_schema(made)
+        assert letters.completion_tokens == 1
+        assert llm.counts["garbage"] == 0
+    finally:
+        await llm.close()
