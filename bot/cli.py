@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot import importing, operators
+from bot import importing, operators, serving
 from bot.command import CommandError
 from bot.command import run as _run
 from bot.command import settings as _settings
@@ -29,6 +29,7 @@ evaluate = typer.Typer(help="Measure how good the answers are.", no_args_is_help
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(operators.inquiries, name="inquiries")
 app.add_typer(operators.jobs, name="jobs")
+app.add_typer(serving.worker, name="worker")
 app.command("import")(importing.command)
 
 

@@ -11,6 +11,7 @@ import typer
 
 from bot import indexing
 from bot.app import App, parts
+from bot.serving import NON_COMMERCIAL
 from bot.settings import Settings
 from data.item import BadRow
 from data.sources import catalog
@@ -20,7 +21,6 @@ from engine.llm import ADAPTERS
 from engine.place import Unusable
 from storage import items
 
-NON_COMMERCIAL = "EXAONE's licence is non-commercial; free for any use are Qwen3 and Mistral 7B (Apache-2.0)."
 WORKER_SECONDS = 5.0
 
 

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.cli import app
-from bot.doctor import NON_COMMERCIAL
+from bot.serving import NON_COMMERCIAL
 from data.item import Item
 from data.sources import catalog
 from tests.maps import KAKAO_REFUSALS, document, documents
