@@ -107,8 +107,11 @@ class Wording:
         """What there is, whenever there is more of it; the first at once, and not the whole of it."""
         for task in self._tasks:
             task.add_done_callback(lambda _: self._changed.set())
+        shown: tuple[Pick, ...] | None = None
         while not all(task.done() for task in self._tasks):
-            yield self.whole
+            if (draft := self.whole).picks != shown:
+                shown = draft.picks
+                yield draft
             await self._changed.wait()
             self._changed.clear()
         for task in self._tasks:
