@@ -104,3 +104,11 @@ async def test_the_end_of_turn_ends_an_answer_and_is_not_shown(exaone: Tiny) -> 
         assert ids(pieces) == tokens
         assert pieces[-1].finish == "stop"
         assert tiny.text(pieces) == exaone.tokenizer.decode(tokens[:-1], errors="replace")
+
+
+async def test_who_is_read_first_may_stand_behind_another(exaone: Tiny) -> None:
+    """The last one is moved to the first one's place while the second is still read, and they change places then."""
+    asked: list[Asked] = [([9, 10], None, 4), ([11] * 100, "rank", 9), ([12] * 40, "reply", 9)]
+    async with serving(exaone, prefill_tokens=16) as batcher:
+        told = await many(batcher, *asked)
+    assert told == [exaone.generated(prompt, count, adapter) for prompt, adapter, count in asked]
