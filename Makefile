@@ -17,7 +17,7 @@ TORCH := 'torch==2.13.0'
 # `--python` installs from outside, so that the environment carries neither pip nor files nobody imports compiled.
 PIP := $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check install --quiet --no-compile
 # A file's tests stay together: what a module shares is built once, and a file runs as it does alone.
-ALL_CORES := -n auto --maxprocesses 8 --dist loadfile
+ALL_CORES := -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 # What asks a model server is there only where one is set.
 LLM := $(if $(or $(ONEULMWO_LLM_URL),$(shell grep -s '^ONEULMWO_LLM_URL=.' .env)),$(VENV)/ready-llm)

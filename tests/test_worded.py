@@ -111,7 +111,7 @@ async def test_a_new_wish_puts_the_growing_answer_aside_and_stops_the_worker(
     person_waits = asyncio.Event()
 
     def slow(body: dict[str, Any]) -> Answer:
-        if body["model"] == "reply" and "국물" in body["messages"][-1]["content"]:
+        if body["model"] == "reply" and "웃긴" not in body["messages"][-1]["content"]:
             return Answer(text=["이유: ", "좋아요."], hold=person_waits, held=1)
         return writing(body)
 
