@@ -222,6 +222,17 @@ def understand(recommender: Recommender) -> Callable[..., Awaitable[Understandin
     return functools.partial(recommender.understand, this_year=2026)
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Tiny products are slower on two threads than on one."""
+    import torch  # seconds, and only for tests of models
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pace that Telegram bears has tests of its own; in others nobody waits for it, nor long for what is away."""

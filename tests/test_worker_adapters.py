@@ -20,16 +20,9 @@ from engine.worker.errors import WorkerError
 from engine.worker.model import load_model
 from tests import checkpoints
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ROWS = ["reply", None, "rank", "question", "reply", "rank"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Any:
-    """Tiny products are slower on two threads than on one, and sums come in one order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

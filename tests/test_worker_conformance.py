@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from engine.llm import LLM
 from engine.worker.export import export
@@ -20,16 +19,9 @@ from tests.conformance import CHECKS, PROMPT, SCHEMA, Check, Endpoint, text_of, 
 from tests.conformance import check as check_schema
 from tests.workers import KEY, in_thread, listening, working
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ADAPTERS = ("reply", "rank", "question")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny products are slower on two threads than on one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

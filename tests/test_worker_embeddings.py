@@ -25,18 +25,11 @@ from engine.worker.refusals import Full, Stopped
 from tests import checkpoints
 from tests.workers import KEY, Worker, soon, working
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SIZE = 32
 TOKENS = 64
 TEXTS = ["비 오는 날", "a quiet novel", "뜨끈한 국물이 먹고 싶은 저녁", "👩‍🍳"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny products are slower on two threads than on one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,8 @@ from engine.worker.stepper import Stepper
 from tests import checkpoints
 from tests.workers import KEY, Worker, soon, working
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CONTEXT = 2_048
 ASKED: dict[str, Any] = {"messages": [{"role": "user", "content": "비 오는 날 뭐 먹지?"}], "temperature": 0}
 ENDLESS = ASKED | {
@@ -40,15 +42,6 @@ ENDLESS = ASKED | {
     },
     "max_tokens": 1_900,
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny products are slower on two threads than on one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

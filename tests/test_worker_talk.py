@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from bot.app import opened
 from bot.settings import Settings
@@ -17,14 +16,14 @@ from tests import checkpoints
 from tests.talk import Someone, Stage
 from tests.workers import KEY, Worker, working
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ADAPTERS = ("reply", "rank", "question")
 
 
 @pytest.fixture(scope="module")
 def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     """One of random weights: what it says is nonsense."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("models")
     checkpoints.exaone(folder / "exaone")
     for seed, name in enumerate(ADAPTERS):
@@ -32,7 +31,6 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     adapters = {name: str(folder / name) for name in ADAPTERS}
     with working(Plan(str(folder / "exaone"), adapters, device="cpu", nf4=False)) as running:
         yield running
-    torch.set_num_threads(before)
 
 
 async def test_a_model_that_talks_nonsense_costs_nobody_an_answer(
