@@ -24,6 +24,7 @@ from transformers.utils.logging import EmptyTqdm, set_tqdm_hook
 
 from engine.worker import checkpoint, exaone
 from engine.worker.errors import WorkerError
+from engine.worker.head import slice_head
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ def load_model(
         _check_quantized(path, model)
     model.eval()
     model.requires_grad_(False)
+    slice_head(model)
     return model
 
 
