@@ -15,6 +15,7 @@ from bot.serving import NON_COMMERCIAL
 from bot.settings import Settings
 from data.item import BadRow
 from data.sources import catalog
+from engine.address import is_own
 from engine.completion import Unavailable
 from engine.errors import EngineError
 from engine.llm import ADAPTERS
@@ -143,7 +144,7 @@ async def worker_models(settings: Settings) -> list[str]:
     url = str(settings.llm_url).rstrip("/")
     url += "/models" if url.endswith("/v1") else "/v1/models"
     try:
-        async with httpx.AsyncClient(timeout=WORKER_SECONDS) as client:
+        async with httpx.AsyncClient(timeout=WORKER_SECONDS, trust_env=not is_own(url)) as client:
             answer = await client.get(url, headers=headers)
             answer.raise_for_status()
             return [str(model["id"]) for model in answer.json()["data"]]

@@ -230,7 +230,7 @@ def _named(options: list[str]) -> dict[str, str]:
         name, found, folder = option.partition("=")
         if not (found and name.strip() and folder.strip()):
             raise typer.BadParameter("write it as NAME=FOLDER", param_hint="--adapter")
-        if name in named:
+        if name.strip() in named:
             raise typer.BadParameter(f"{name} is given twice", param_hint="--adapter")
         named[name.strip()] = folder.strip()
     return named

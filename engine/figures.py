@@ -56,7 +56,7 @@ _ENGLISH_WORD: Final = (
 )
 _NUMBER: Final = re.compile(
     rf"(?P<digits>\d+(?:,\d{{3}})*(?:\.\d+)?)(?P<scale>\s?(?:천만|백만|십만|억|만|천|백|million|billion|thousand))?"
-    rf"|(?<![가-힣\d])(?:(?P<sino>{_SINO_WORD})|(?P<native>{_NATIVE_WORD}))(?![가-힣]*[ㄱ-ㅎ])"
+    rf"|(?<![가-힣\d])(?:(?P<native>{_NATIVE_WORD})|(?P<sino>{_SINO_WORD}))(?![가-힣]*[ㄱ-ㅎ])"
     rf"|(?P<english>{_ENGLISH_WORD})",
     re.IGNORECASE,
 )

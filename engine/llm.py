@@ -38,6 +38,8 @@ PROBE_SECONDS: Final = 3.0
 """How long a list of models may take; nobody waits for it."""
 TOP: Final = 20
 """Alternatives of a first token that are asked for: vLLM gives no more."""
+LOOK_SECONDS: Final = 60.0
+"""How long it may take until an adapter that came while everything runs is asked."""
 LONGEST: Final = 100_000
 """Characters of an answer that is meant to be JSON; a longer one is none."""
 STRIKES, REST_SECONDS = 3, 600.0
@@ -91,6 +93,7 @@ class LLM:
         self._cannot: dict[Skill, float] = {}
         """What the server cannot do, and until when (of the clock `time.monotonic`) that is believed."""
         self._strikes = 0
+        self._looked = time.monotonic()
         self._openai: Any = None
         self._client: Any = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -252,6 +255,9 @@ class LLM:
         if not self.available:
             self.counts["open"] += 1
             raise Unavailable("open")
+        if not set(ADAPTERS) <= set(self.models) and time.monotonic() - self._looked > LOOK_SECONDS:
+            self._looked = time.monotonic()
+            self._beside("look", self._probe)  # an adapter may have come
 
     async def create(self, body: dict[str, Any]) -> Any:
         """Send a request to the adapter that it names in "model", or to what is served instead of it."""

@@ -7,6 +7,7 @@ Knows no chat: whoever shows the drafts decides how often.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,8 +37,13 @@ ASK_SECONDS: Final = 4.0
 """How long the next questions may take to be put otherwise."""
 TOKENS: Final = {"short": 160, "full": 240}
 """What a reply may be long, in tokens; a Korean sentence has some thirty."""
+LEAST_FIT: Final = 5
+"""What is recommended is not called unfit in the same breath: a model that judges lower is not heeded."""
 SENTENCES: Final = {"reason": 2, "benefit": 1, "question": 1}
 """How many sentences of each part are shown."""
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -153,11 +159,12 @@ class Wording:
             await self._read(draft)
         except Unavailable:
             pass  # counted by the client; what has passed stays
-        finally:
-            draft.ended = True
-            if not draft.is_model:
-                self._llm.counts["hedged"] += 1
-            self._changed.set()
+        except Exception:
+            logger.exception("A pick could not be put into the model's words")
+        draft.ended = True
+        if not draft.is_model:
+            self._llm.counts["hedged"] += 1
+        self._changed.set()
 
     async def _read(self, draft: _Draft) -> None:
         """Take a reply sentence by sentence; a part ends where another begins."""
@@ -183,7 +190,8 @@ class Wording:
         self._take(draft, part, sentences.rest())
         if answer.completion is not None:
             self._answers.append(answer.completion)
-        draft.fit = labelled.review.fit if size == "full" else None
+        fit = labelled.review.fit if size == "full" else None
+        draft.fit = fit if fit is None or fit >= LEAST_FIT else None
 
     def _take(self, draft: _Draft, part: str, sentence: str) -> None:
         """Show a sentence that passes, and count one that does not."""

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from data.item import Domain
 from engine.prompts import Line
+from engine.quoting import discreet
 from engine.request import Request, union
 from engine.taste import Taste, taste_of
 from handlers.room import Room
@@ -63,8 +64,8 @@ def enter(turn: Turn, room: Room) -> None:
 
 
 def told(room: Room, who: Literal["user", "bot"], text: str) -> None:
-    """Keep a line of the talk, where a model will read it."""
-    if room.engine.llm is not None and text:
+    """Keep a line of the talk, where a model will read it; nothing of allergies and ages."""
+    if room.engine.llm is not None and (text := discreet(text)):
         room.session["talk"] = [*room.session.get("talk", ()), [who, text[:LINE_CHARS]]][-LINES:]
 
 

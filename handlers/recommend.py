@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 from data.item import Domain
@@ -136,8 +137,10 @@ async def answer(
     text = introduction(room.words, request, known, found, last)
     text = f"{room.words.say('intro.anew')} {text}" if alone else text
     if room.engine.writes:
+        # what others read says nothing that a person told of themselves
+        heard = known if turn.chat.kind == "private" else replace(known, says=())
         async with await room.engine.advisor.wording(
-            found, known, memory.talk(room), room.language
+            found, heard, memory.talk(room), room.language
         ) as drafts:
             async for draft in drafts:
                 yield Reply(text=text, cards=tuple(map(card, draft.picks)), interim=True)
@@ -208,15 +211,20 @@ def _choices(room: Room, found: Recommendation, exposure: str, told_allergy: boo
 def discreet(body: dict[str, Any]) -> dict[str, Any]:
     """What is stored of an answer without consent: nothing of the person's mood, body or allergies."""
     request = {name: value for name, value in body.get("request", {}).items() if name not in SENSITIVE}
-    picks = [_discreet(pick) for pick in body.get("picks", ())]
-    return body | {"request": request, "picks": picks}
+    picks, writers = body.get("picks", ()), body.get("trace", {}).get("writers", ())
+    kept = [
+        _discreet(pick, by_model=writer == "model")
+        for pick, writer in zip_longest(picks, writers[: len(picks)])
+    ]
+    return body | {"request": request, "picks": kept}
 
 
-def _discreet(pick: dict[str, Any]) -> dict[str, Any]:
-    """A pick without grounds that tell of the person, and without the sentences that were built on them."""
+def _discreet(pick: dict[str, Any], by_model: bool) -> dict[str, Any]:
+    """A pick without grounds that tell of the person, and without the sentences that were built on them; a model was
+    told of the person and of the talk."""
     grounds = [g for g in pick.get("grounds", ()) if not g.startswith(("moods.", "body.", "without."))]
-    told = len(grounds) < len(pick.get("grounds", ()))
-    return pick | {"grounds": grounds} | ({"reason": "", "benefit": ""} if told else {})
+    told = by_model or len(grounds) < len(pick.get("grounds", ()))
+    return pick | {"grounds": grounds} | ({"reason": "", "benefit": "", "check": ""} if told else {})
 
 
 def introduction(

@@ -273,6 +273,7 @@ async def _command(turn: Turn, room: Room, command: Command) -> Replies:
             replies = spoken.left_to_a_doctor(turn, room, normalize(command.argument))
         elif normalize(command.argument):
             said = await spoken.understand(room, normalize(command.argument), domain=domain, live=True)
+            memory.told(room, "user", command.argument)
             replies = recommend.recommend(turn, room, said)
         else:
             replies = recommend.open_request(turn, room, domain)

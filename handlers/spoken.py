@@ -90,8 +90,9 @@ async def replies_to(turn: Turn, room: Room, text: str) -> Replies:
 async def hear(room: Room, text: str, live: bool = False) -> Understanding:
     """What a text asks for in the light of the last request; the talk goes on in its language."""
     last = room.session.get("request")
-    memory.told(room, "user", text)
     said = await understand(room, text, last=Request.from_dict(last) if last else None, live=live)
+    if said.intent != "nearby":  # where somebody is goes no further
+        memory.told(room, "user", text)
     room.session["language"] = said.language
     return said
 

@@ -14,7 +14,7 @@ from storage import users
 
 async def start(turn: Turn, room: Room) -> AsyncIterator[Reply]:
     """A greeting, with a first pick one press away; the talk begins anew."""
-    for key in ("request", "exposure", "focus", "survey", "loosen", "nearby"):
+    for key in ("request", "talk", "exposure", "focus", "survey", "loosen", "nearby"):
         room.session.pop(key, None)
     yield Reply(text=room.words.say("start.hello", seed_of(turn.id)), choices=_begin(room, survey=True))
 

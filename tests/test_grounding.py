@@ -381,3 +381,17 @@ def squeezed(text: str) -> str:
 
 def korean(name: str) -> bool:
     return any("가" <= char <= "힣" for char in name)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "language"),
+    [
+        ("비건도 먹을 수 있어요.", "ko"), ("글루텐이 없어요.", "ko"), ("고기가 들어가지 않아요.", "ko"), ("It is gluten-free.", "en"),
+        ("Nut-free and light.", "en"), ("당신은 우울증이에요.", "ko"), ("죄송하지만 추천할 수 없어요.", "ko"), ("이 메뉴는 안 맞아요.", "ko"),
+        ("아래 링크를 눌러 주세요.", "ko"), ("Click the link below.", "en"), ("It does not fit what you asked for.", "en"),
+        ("작년에 나온 메뉴예요.", "ko"), ("21세기 최고의 찌개예요.", "ko"), ("일곱 명의 도둑이 나와요.", "ko"), ("숙취를 싹 없애 줘요.", "ko"),
+    ],
+)  # fmt: skip
+def test_what_a_reviewer_found_is_refused(sentence: str, language: Language) -> None:
+    """Said of a stew with pork: what may hurt, what takes the recommendation back, what nobody can check."""
+    assert check(sentence, JJIGAE, "뜨끈한 국물", language) is not None

@@ -7,16 +7,21 @@ import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from bot.app import opened
 from bot.settings import Settings
+from data.phrases import phrases
+from engine.taste import Taste
+from handlers import memory
 from handlers.turn import Text
-from storage import sessions, users
+from storage import exposures, sessions, users
 from tests.openais import Answer, OpenAIs, serving
 from tests.talk import Someone, Stage, at_once
 
+KO = phrases("ko")
 WRITTEN = "이유: 오늘 같은 날 부담 없이 즐기기 좋아요.\n도움: 한결 가벼워질 거예요."
 
 
@@ -77,11 +82,64 @@ async def test_cards_come_first_and_the_buttons_with_the_last_word(person: Someo
 
 async def test_why_tells_what_was_shown(person: Someone) -> None:
     """The stored reason would have been another than the one on the card."""
+    await person.commands("consent")
+    await person.taps(KO.say("button.consent_yes"))
     answer = await person.says("한국 코미디 영화")
     place = [card.reason for card in answer.replies[-1].cards].index(
         "오늘 같은 날 부담 없이 즐기기 좋아요."
     ) + 1
     assert "오늘 같은 날 부담 없이 즐기기 좋아요." in (await person.says(f"{place}번 왜?")).text
+
+
+async def test_without_consent_nothing_is_stored_that_a_model_wrote(person: Someone) -> None:
+    """It was told of the person and of the talk, and may have said so."""
+    await person.says("한국 코미디 영화")
+    async with person.stage.app.database.reading() as connection:
+        exposure = await exposures.get(connection, person.last.exposure)
+    assert exposure is not None
+    writers = exposure.body["trace"]["writers"]
+    assert "model" in writers
+    for pick, writer in zip(exposure.body["picks"], writers, strict=True):
+        assert (pick["reason"] == pick["benefit"] == pick["check"] == "") is (writer == "model")
+
+
+async def test_a_group_hears_nothing_that_a_person_told_of_themselves(
+    person: Someone, worker: OpenAIs
+) -> None:
+    """A survey's "I have been down lately" would be said aloud."""
+    told = Taste(says=("요즘 우울하다",))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "known_taste", AsyncMock(return_value=told))
+        for group, heard in (("", True), ("g1", False)):
+            worker.asked.clear()
+            person.group, person.kind = group, "group" if group else "private"
+            await person.says("한국 코미디 영화")
+            prompts = [body["messages"][-1]["content"] for body in worker.asked if body["model"] == "reply"]
+            assert any("우울하다" in prompt for prompt in prompts) is heard
+
+
+async def test_start_begins_the_talk_anew_for_the_model_too(person: Someone, worker: OpenAIs) -> None:
+    """What was put behind would be told with the next wish."""
+    await person.says("한국 코미디 영화")
+    shown = person.last.replies[-1].cards[0].title
+    await person.commands("start")
+    worker.asked.clear()
+    await person.says("비 오는 날 뜨끈한 국물")
+    assert not any(shown in body["messages"][-1]["content"] for body in worker.asked)
+
+
+@pytest.mark.parametrize(
+    "said", ["서울 강남구 테헤란로 152 근처 식당", "땅콩 먹으면 숨이 막혀", "서른두 살인데 볼만한 영화"]
+)
+async def test_where_somebody_is_what_hurts_them_and_how_old_they_are_is_told_to_no_model(
+    person: Someone, worker: OpenAIs, said: str
+) -> None:
+    """Rules keep all that; a model need not know."""
+    await person.says(said)
+    await person.says("비 오는 날 뜨끈한 국물")
+    for body in worker.asked:
+        prompt = body["messages"][-1]["content"]
+        assert not [word for word in ("테헤란로", "숨이 막", "서른두") if word in prompt], prompt
 
 
 async def test_the_model_hears_what_was_said_before(person: Someone, worker: OpenAIs) -> None:

@@ -207,3 +207,24 @@ async def test_only_an_adapter_that_learned_to_choose_orders_the_picks(
         judges.append((await engine.recommend(SOUP, Taste(), seed=7, talk=())).trace.ranker)
         await llm.close()
     assert judges == ["embedded", "rank"]
+
+
+async def test_a_fault_of_our_own_leaves_the_embedded_words(
+    writing: Drafts, worker: OpenAIs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check that breaks at a strange sentence took the whole answer with it."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise IndexError
+
+    monkeypatch.setattr("engine.grounding.Grounding.check", broken)
+    worker.otherwise = unasked
+    found, *_, whole = await writing()
+    assert [pick.reason for pick in whole.picks] == [pick.reason for pick in found.picks]
+
+
+async def test_what_is_recommended_is_not_called_unfit(writing: Drafts, worker: OpenAIs) -> None:
+    """A card with one star of ten and a reason to take it."""
+    worker.otherwise = Answer(text=GOOD + "\n점수: 1\n질문: 괜찮으세요?")
+    found, *_, whole = await writing(replace(SOUP, count=1), size="full")
+    assert whole.picks[0].fit == found.picks[0].fit

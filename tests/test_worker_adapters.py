@@ -479,3 +479,10 @@ def test_only_linear_layers_carry_hooks(serving: Adapters) -> None:
     hooked = [module for module in serving.model.modules() if module._forward_hooks]
     assert len(hooked) == 14
     assert all(isinstance(module, nn.Linear) and len(module._forward_hooks) == 1 for module in hooked)
+
+
+@pytest.mark.parametrize("path", ["a" * 3_000, "~nobody-of-that-name/x", "/proc/1/root/x"])
+def test_a_path_that_cannot_be_read_is_said_so(serving: Adapters, path: str) -> None:
+    """Such paths come over HTTP."""
+    with pytest.raises(WorkerError):
+        serving.load("guest", path)

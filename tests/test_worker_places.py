@@ -151,9 +151,10 @@ async def test_a_long_request_is_not_overtaken_for_ever(exaone: Tiny) -> None:
 
 async def test_a_full_queue_refuses_at_once_and_says_when_to_come_again(exaone: Tiny) -> None:
     async with serving(exaone, rows=1, queue=2) as batcher:
-        answers = [batcher.submit(PROMPT, GREEDY, None) for _ in range(3)]
+        long = Sampling(max_tokens=400, temperature=0.0)  # the first must not be done before the last comes
+        answers = [batcher.submit(PROMPT, long, None) for _ in range(3)]
         with pytest.raises(Full) as refused:
-            batcher.submit(PROMPT, GREEDY, None)
+            batcher.submit(PROMPT, long, None)
         assert 1 <= refused.value.retry_after <= 60
         for each in answers:
             await each.aclose()
@@ -357,6 +358,23 @@ async def test_even_a_fault_outside_a_step_leaves_nobody_waiting(exaone: Tiny) -
             for _ in range(2):
                 with pytest.raises(Failed):
                     await answer(batcher, PROMPT)
+
+
+async def test_a_device_that_is_gone_leaves_nobody_waiting(
+    exaone: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Letting a row go copied another one, which failed as well: the thread died, and everybody waited for ever."""
+
+    def dead(*_: Any, **__: Any) -> None:
+        raise RuntimeError("device-side assert")
+
+    async with serving(exaone) as batcher, asyncio.timeout(20):
+        monkeypatch.setattr(cache.KeyValues, "move", dead)
+        monkeypatch.setattr(cache.KeyValues, "update", dead)
+        told = await asyncio.gather(
+            *(answer(batcher, PROMPT, max_tokens=20) for _ in range(5)), return_exceptions=True
+        )
+        assert all(isinstance(each, Failed) for each in told)
 
 
 async def test_closing_finishes_what_runs_within_its_grace(exaone: Tiny) -> None:

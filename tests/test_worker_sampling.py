@@ -149,3 +149,11 @@ def told(token: Token, model: Tiny) -> bool:
     return token.text == model.tokenizer.decode([token.id]) and token.text == token.bytes.decode(
         errors="replace"
     )
+
+
+def test_a_row_without_numbers_spoils_no_other() -> None:
+    """Its place was one behind the last, and the whole step failed."""
+    logits = torch.tensor([CHANCES, [float("nan")] * 5, [float("-inf")] * 5]).log()
+    picks = choose(logits, [Wish(1.0, 0.9, 0.999) for _ in range(3)])
+    assert 0 <= picks[0].token < 5
+    assert len(picks) == 3

@@ -156,6 +156,7 @@ async def streaming(worker: Worker, **wanted: Any) -> AsyncIterator[AsyncIterato
         ({"logit_bias": {"5": 100}}, "logit_bias"),
         ({"top_k": 5}, "top_k"),
         ({"chat_template_kwargs": {"messages": "x"}}, "chat_template_kwargs"),
+        ({"chat_template_kwargs": {"chat_template": "{{ 9 }}"}}, "chat_template_kwargs"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_by_name(worker: Worker, wanted: dict[str, Any], param: str) -> None:

@@ -246,8 +246,7 @@ class Batcher:
             with self._wake:
                 waiting = list(self._waiting)
                 self._waiting.clear()
-            for request in [*stepper.rows, *waiting]:
-                stepper.drop(request, Failed(), "error")
+            stepper.abandon(waiting, Failed(), "error")
             self._pass_on(stepper)
             return True
 
@@ -276,8 +275,10 @@ class Batcher:
                     result = change.work()
             except Exception as fault:  # noqa: BLE001 - it is raised where somebody waits for it
                 error = fault
-            stepper.changed()
-            self._tell(change.settle, result, error)
+            try:
+                stepper.changed()
+            finally:
+                self._tell(change.settle, result, error)
 
     def _admit(self, stepper: Stepper) -> None:
         """First come, first served: one that does not fit yet keeps its turn, or a long one would starve."""
@@ -291,6 +292,8 @@ class Batcher:
                 stepper.drop(request, None, "cancelled")
             else:
                 stepper.drop(request, TimedOut(self._limits.seconds), "timeout")
+        if gone:
+            self._observe.queued(len(self._waiting))
         while True:
             with self._wake:
                 if not self._waiting or not stepper.can_join(self._waiting[0]):
@@ -317,8 +320,7 @@ class Batcher:
             self._waiting.clear()
             self._changes.clear()
         if stepper is not None:
-            for request in [*stepper.rows, *waiting]:
-                stepper.drop(request, error, outcome)
+            stepper.abandon(waiting, error, outcome)
             self._pass_on(stepper)
         for change in changes:
             self._tell(change.settle, None, error)

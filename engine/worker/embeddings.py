@@ -129,7 +129,7 @@ class Embeddings:
 
     def _embed(self, requests: Sequence[Sequence[str]]) -> list[tuple[Vectors, int] | Exception]:
         """A result or an error for each request; one that cannot be embedded does not spoil the others."""
-        counts = [self._count(texts) for texts in requests]
+        counts = [self._counted(texts) for texts in requests]
         fit = [
             text
             for texts, count in zip(requests, counts, strict=True)
@@ -154,6 +154,12 @@ class Embeddings:
             results.append((whole[start : start + len(texts)], count))
             start += len(texts)
         return results
+
+    def _counted(self, texts: Sequence[str]) -> int | Exception:
+        try:
+            return self._count(texts)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever asked
+            return error
 
     def _count(self, texts: Sequence[str]) -> int | EmbeddingsError:
         lengths = []

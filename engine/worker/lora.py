@@ -58,7 +58,11 @@ def read(path: str, model: PreTrainedModel) -> dict[str, Part]:
     Its tensors lie where the model's do, in the dtype that the model computes in. Raises WorkerError where it is
     damaged, made for another model, or does more than plain LoRA on linear layers.
     """
-    folder = Path(path).expanduser()
+    try:
+        folder = Path(path).expanduser()
+        (folder / "adapter_config.json").is_file()
+    except (OSError, RuntimeError) as error:  # a name too long, a stranger's home, no permission
+        raise WorkerError(f"{path[:200]} cannot be read.") from error
     config = _config(folder)
     tensors = _tensors(folder)
     modules = dict(model.named_modules())

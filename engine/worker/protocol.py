@@ -194,7 +194,11 @@ class ChatRequest(Asked):
     @field_validator("chat_template_kwargs")
     @classmethod
     def _switches(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        taken = {"messages", "tools", "documents", "add_generation_prompt", "continue_final_message"}
+        taken = {
+            "messages", "conversation", "tools", "documents", "add_generation_prompt", "continue_final_message",
+            "chat_template", "tokenize", "padding", "truncation", "max_length", "return_tensors", "return_dict",
+            "return_assistant_tokens_mask", "tokenizer_kwargs",
+        }  # fmt: skip
         if value is not None and (taken & value.keys() or len(value) > 16):
             raise ValueError("these are switches of the template, not its messages, tools or documents")
         return value

@@ -119,4 +119,6 @@ def _inverse(chances: torch.Tensor, luck: torch.Tensor) -> torch.Tensor:
     whole = ladder[:, -1]
     # A product that rounds up to the sum would pick what comes after everything.
     height = torch.minimum(luck * whole, torch.nextafter(whole, torch.zeros_like(whole)))
-    return torch.searchsorted(ladder, height.unsqueeze(1), right=True).squeeze(1)
+    return (
+        torch.searchsorted(ladder, height.unsqueeze(1), right=True).squeeze(1).clamp(max=chances.shape[1] - 1)
+    )

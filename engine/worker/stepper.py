@@ -118,6 +118,8 @@ class Stepper:
             self.told.append((request, error))
         hole, request.row = request.row, -1
         if hole >= 0:
+            if request.left > 0:
+                self.cache.wipe(hole)  # what was read may hold no numbers, and nobody has looked
             if hole < self.running:
                 self.running -= 1
                 hole = self._fill(hole, self.running)
@@ -127,6 +129,13 @@ class Stepper:
         usage = request.usage
         seconds = time.monotonic() - request.born
         self._observe.left(outcome, usage.prompt, usage.completion, usage.cached, seconds)
+
+    def abandon(self, waiting: Sequence[Request], error: Exception, outcome: Outcome) -> None:
+        """Lets everybody go and touches no row: the device may be what failed."""
+        rows, self.rows, self.running = self.rows, [], 0
+        for request in [*rows, *waiting]:
+            request.row = -1
+            self.drop(request, error, outcome)
 
     def _needed(self, requests: Sequence[Request]) -> tuple[int, int]:
         return len(requests), max(request.reserved for request in requests)
