@@ -15,7 +15,7 @@ from bot.serving import NON_COMMERCIAL
 from bot.settings import Settings
 from data.item import BadRow
 from data.sources import catalog
-from engine.address import is_own
+from engine.address import base, is_own
 from engine.completion import Unavailable
 from engine.errors import EngineError
 from engine.llm import ADAPTERS
@@ -116,8 +116,12 @@ async def _worker(app: App) -> str:
     names = await worker_models(settings)
     licence = f" {NON_COMMERCIAL}" if any("exaone" in name.lower() for name in names) else ""
     missing = [name for name in ADAPTERS if name not in names]
-    base = f" Not served, so that the base model does their work: {', '.join(missing)}." if missing else ""
-    return f"answers with {', '.join(names)}, its first word after {await _first_word(app):.0f} ms.{base}{licence}"
+    lacking = (
+        f" Not served: {', '.join(missing)}; the base model words in their place, and orders nothing."
+        if missing
+        else ""
+    )
+    return f"answers with {', '.join(names)}, its first word after {await _first_word(app):.0f} ms.{lacking}{licence}"
 
 
 async def _first_word(app: App) -> float:
@@ -141,8 +145,7 @@ async def worker_models(settings: Settings) -> list[str]:
     headers: dict[str, Any] = {}
     if settings.llm_key is not None:
         headers["Authorization"] = f"Bearer {settings.llm_key.get_secret_value()}"
-    url = str(settings.llm_url).rstrip("/")
-    url += "/models" if url.endswith("/v1") else "/v1/models"
+    url = f"{base(str(settings.llm_url))}/models"
     try:
         async with httpx.AsyncClient(timeout=WORKER_SECONDS, trust_env=not is_own(url)) as client:
             answer = await client.get(url, headers=headers)

@@ -1,4 +1,4 @@
-"""Whose machine an address is of: what people tell goes to no other without a yes."""
+"""Addresses of servers, and whose machine one is of: what people tell goes to no other without a yes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 _OWN_NAMES: Final = (".local", ".internal", ".localhost")
+
+
+def base(url: str) -> str:
+    """Where a server of OpenAI's protocol has its addresses, told with or without /v1."""
+    bare = url.rstrip("/")
+    return bare if bare.endswith("/v1") else f"{bare}/v1"
 
 
 def is_own(url: str) -> bool:

@@ -18,7 +18,7 @@ import httpx
 import numpy as np
 
 from engine import prefixes
-from engine.address import is_own
+from engine.address import base, is_own
 from engine.breaker import Breaker
 from engine.embedder import NoVectors, Recent, Vectors
 from engine.text import normalize
@@ -53,8 +53,8 @@ class Remote:
     def __init__(self, name: str, url: str, key: str = "", breaker: Breaker | None = None) -> None:
         """`name` is the model's as the server knows it, `url` with or without /v1."""
         self.name = name
-        bare, parts = url.rstrip("/"), urlsplit(url)
-        self._url = f"{bare if bare.endswith('/v1') else f'{bare}/v1'}/embeddings"
+        parts = urlsplit(url)
+        self._url = f"{base(url)}/embeddings"
         self.where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         """The server as it is named to people: without what may be secret in an address."""
         self._key = key

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, Final, Literal, TypeVar
 
+from engine.address import base
 from engine.breaker import Breaker
 from engine.completion import (
     Completion,
@@ -82,8 +83,7 @@ class LLM:
             raise EngineError(
                 "ONEULMWO_LLM_URL is set, but what asks it is missing: run `pip install 'oneulmwo[llm]'`."
             )
-        bare = url.rstrip("/")
-        self._url = bare if bare.endswith("/v1") else f"{bare}/v1"
+        self._url = base(url)
         self._key, self.model, self.prompt = key, model, prompt
         self.models: tuple[str, ...] = ()
         """What the server serves, as far as it is known."""

@@ -22,7 +22,7 @@ from engine.korean import Korean
 from engine.llm import LLM
 from engine.names import Names
 from engine.prompts import Line, reply
-from engine.questions import phrased
+from engine.questions import Question, phrased
 from engine.recommendation import Pick, Recommendation
 from engine.request import Request
 from engine.review import Labelled
@@ -216,7 +216,13 @@ class Wording:
 
     async def _ask(self) -> None:
         """Let the next questions be put in the model's words."""
-        worded = await phrased(
+        try:
+            self._followups = tuple(await self._phrased())
+        except Exception:
+            logger.exception("The next questions could not be put into the model's words")
+
+    async def _phrased(self) -> list[Question]:
+        return await phrased(
             self._followups,
             self._llm,
             self._request,
@@ -225,7 +231,6 @@ class Wording:
             names=self._names,
             seed=self._found.trace.seed,
         )
-        self._followups = tuple(worded)
 
 
 async def _parts(answer: Stream, labelled: Labelled) -> AsyncIterator[tuple[str, str]]:

@@ -139,7 +139,7 @@ def test_a_worker_that_answers_is_named_with_its_models(
     assert "base, reply" in parts["worker"]
     assert NON_COMMERCIAL not in parts["worker"]
     assert "first word after" in parts["worker"]
-    assert "does their work: rank, question." in parts["worker"]
+    assert "Not served: rank, question; the base model words" in parts["worker"]
     assert set(worker.heard) == {("/v1/models", "Bearer sk-hunter2")}
     assert "hunter2" not in str(parts)
 

@@ -218,9 +218,11 @@ async def test_a_fault_of_our_own_leaves_the_embedded_words(
         raise IndexError
 
     monkeypatch.setattr("engine.grounding.Grounding.check", broken)
+    monkeypatch.setattr("engine.wording.phrased", broken)
     worker.otherwise = unasked
     found, *_, whole = await writing()
     assert [pick.reason for pick in whole.picks] == [pick.reason for pick in found.picks]
+    assert whole.followups == found.followups
 
 
 async def test_what_is_recommended_is_not_called_unfit(writing: Drafts, worker: OpenAIs) -> None:

@@ -13,9 +13,10 @@ from bitsandbytes.nn import Linear4bit
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, DynamicCache, PretrainedConfig, PreTrainedModel
 
-from engine.worker import shape
+from engine.worker.cache import KeyValues, shapes
 from engine.worker.errors import WorkerError
 from engine.worker.model import load_model, load_tokenizer
+from engine.worker.vocabulary import Vocabulary
 from tests import checkpoints
 from tests.exaone_forward import forward
 
@@ -270,63 +271,11 @@ def test_other_families_load_whole_and_in_four_bits(family: str, tmp_path: Path,
         shutil.copy(made / file, tmp_path)
     model, ids = load_model(str(tmp_path), nf4=False, device="cpu"), some_ids(2, 12)
     torch.testing.assert_close(model(ids).logits, source(ids).logits)
-    assert shape.ends(model, load_tokenizer(str(tmp_path))) == {7}
-    cache = DynamicCache()
-    model(ids, past_key_values=cache, use_cache=True)
-    kept = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
-    assert shape.cache_bytes(model, 12) * 2 == kept
+    assert Vocabulary(load_tokenizer(str(tmp_path)), model).ends == {7}
     small = load_model(str(tmp_path), nf4=True, device="cpu", dtype=torch.float32)
     assert any(isinstance(module, Linear4bit) for module in small.modules())
     assert small(ids).logits.isfinite().all()
-    assert shape.cache_bytes_per_token(small) == shape.cache_bytes_per_token(model) == 2 * 2 * 2 * 16 * 4
-
-
-def test_what_a_server_asks_of_the_real_size() -> None:
-    """facts.md: 76,800 bytes a token in bfloat16 for the 2.4B; positions 32,768."""
-    from engine.worker.exaone import ExaoneConfig, ExaoneForCausalLM
-
-    config = ExaoneConfig(
-        hidden_size=2560,
-        num_layers=30,
-        num_attention_heads=32,
-        num_key_value_heads=8,
-        head_dim=80,
-        intermediate_size=7168,
-        vocab_size=102_400,
-        max_position_embeddings=32_768,
-        tie_word_embeddings=True,
-    )
-    with torch.device("meta"):
-        model = ExaoneForCausalLM(config).to(torch.bfloat16)
-    assert shape.cache_bytes_per_token(model) == 76_800
-    assert shape.cache_bytes(model, 4096) == 300 * 2**20
-    assert shape.context_length(model) == 32_768
-
-
-def test_sliding_layers_keep_no_more_than_their_window(tmp_path: Path) -> None:
-    config = transformers.Gemma3TextConfig(**TEXT_SIZES | FAMILIES["Gemma3"])
-    model = transformers.Gemma3ForCausalLM(config)
-    local, everywhere = shape.cache_layers(model)
-    assert (local.window, everywhere.window) == (32, None)
-    assert shape.cache_bytes(model, 100) == local.bytes * 32 + everywhere.bytes * 100
-
-
-def test_layers_that_keep_different_amounts() -> None:
-    """Gemma 4's global layers have wider heads, and keep their keys for values as well; its last ones keep nothing."""
-    wide = {"global_head_dim": 32, "num_global_key_value_heads": 1, "attention_k_eq_v": True}
-    for options in (wide, {"num_kv_shared_layers": 1}):
-        config = transformers.Gemma4TextConfig(
-            **TEXT_SIZES | {"num_hidden_layers": 3},
-            sliding_window=32,
-            layer_types=["sliding_attention", "full_attention", "full_attention"],
-            vocab_size_per_layer_input=639,
-            hidden_size_per_layer_input=8,
-            **options,
-        )
-        model, cache = transformers.Gemma4ForCausalLM(config).eval(), DynamicCache(config=config)
-        model(some_ids(1, 12), past_key_values=cache, use_cache=True)
-        kept = [layer for layer in cache.layers if layer.keys is not None]
-        assert shape.cache_bytes(model, 12) == sum(layer.keys.nbytes + layer.values.nbytes for layer in kept)
+    assert KeyValues(shapes(small)).token_bytes == KeyValues(shapes(model)).token_bytes == 2 * 2 * 2 * 16 * 4
 
 
 def test_turns_end_by_the_template_where_nothing_else_says_so(copied: Path) -> None:
@@ -335,7 +284,7 @@ def test_turns_end_by_the_template_where_nothing_else_says_so(copied: Path) -> N
     checkpoints.change_json(copied / "generation_config.json", eos_token_id=[2, 3])
     checkpoints.change_json(copied / "tokenizer_config.json", eos_token="[EOS]")
     model = load_model(str(copied), nf4=False, device="cpu")
-    assert shape.ends(model, load_tokenizer(str(copied))) == {2, 3, 7}
+    assert Vocabulary(load_tokenizer(str(copied)), model).ends == {2, 3, 7}
 
 
 # What is refused

@@ -303,17 +303,18 @@ async def test_a_fault_of_a_step_is_told_to_all_in_it_and_the_next_are_answered(
     exaone: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forward = exaone.served.model.forward
-    calls = 0
+    failed = False
 
-    def failing(*args: Any, **kwargs: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == 3:
-            raise RuntimeError("secret")
-        return forward(*args, **kwargs)
-
-    monkeypatch.setattr(exaone.served.model, "forward", failing)
     async with serving(exaone) as batcher:
+
+        def failing(*args: Any, **kwargs: Any) -> Any:
+            nonlocal failed
+            if not failed and batcher._stepper is not None and batcher._stepper.running == 2:
+                failed = True
+                raise RuntimeError("secret")
+            return forward(*args, **kwargs)
+
+        monkeypatch.setattr(exaone.served.model, "forward", failing)
         told = await asyncio.gather(
             *(answer(batcher, PROMPT, name, max_tokens=20) for name in ("rank", None)), return_exceptions=True
         )

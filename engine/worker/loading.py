@@ -20,7 +20,6 @@ from engine.worker.errors import WorkerError
 from engine.worker.model import load_model, load_tokenizer
 from engine.worker.observer import Observer
 from engine.worker.plan import Plan
-from engine.worker.shape import context_length
 from engine.worker.stepper import Limits
 from engine.worker.template import Template
 
@@ -64,7 +63,7 @@ def load(plan: Plan, observe: Observer, report: Callable[[float], None]) -> Load
 
 
 def _limits(plan: Plan, model: PreTrainedModel) -> Limits:
-    positions = context_length(model)
+    positions = int(model.config.get_text_config().max_position_embeddings)
     if plan.context is not None and plan.context > positions:
         raise WorkerError(
             f"{plan.name} reads {positions:,} tokens at most: give --context {positions} or less."

@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from jinja2 import TemplateError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# The ends of turns by the names that chat models give them; checkpoints often name only the end of text as their end.
-TURN_ENDS = ("[|endofturn|]", "<end_of_turn>", "<turn|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end|>")
+ANSWER = "네"
+"""What no template ends in by itself, to find what it puts after an assistant's words."""
 BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
@@ -60,13 +61,27 @@ class Vocabulary:
 
 
 def _ends(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> Iterator[int]:
+    """Those that the checkpoint names, often the end of text only, and what its chat template puts after an answer."""
     named: list[Any] = [tokenizer.eos_token_id, model.config.get_text_config().eos_token_id]
     if model.generation_config is not None:
         named.append(model.generation_config.eos_token_id)
     for ids in named:
         yield from [ids] if isinstance(ids, int) else ids or ()
-    known = tokenizer.get_added_vocab()
-    yield from (known[name] for name in TURN_ENDS if name in known)
+    if tokenizer.chat_template is not None:
+        yield from _after_an_answer(tokenizer)
+
+
+def _after_an_answer(tokenizer: PreTrainedTokenizerBase) -> Iterator[int]:
+    talk = [{"role": "user", "content": "?"}, {"role": "assistant", "content": ANSWER}]
+    try:
+        rendered = str(tokenizer.apply_chat_template(talk, tokenize=False))
+    except TemplateError:  # it takes no answers: each request is told so, and loading is not stopped
+        return
+    rest = rendered.rpartition(ANSWER)[2].lstrip()
+    ids = tokenizer(rest, add_special_tokens=False)["input_ids"]
+    special = tokenizer.added_tokens_decoder
+    if ids and ids[0] in special and special[ids[0]].special:
+        yield ids[0]
 
 
 def _is_byte_level(tokenizer: PreTrainedTokenizerBase) -> bool:
