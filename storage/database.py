@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -43,6 +43,7 @@ class Database:
     def __init__(self, url: URL) -> None:
         self._url = url
         self._lock = asyncio.Lock()
+        self._writing: AsyncConnection | None = None
         if url.get_backend_name() == "sqlite":
             self._readers = reading_engine(url, READERS)
             self._writer = writing_engine(url)
@@ -80,6 +81,8 @@ class Database:
         return database
 
     async def close(self) -> None:
+        if self._writing is not None:
+            await self._writing.close()
         await self._readers.dispose()
         await self._writer.dispose()
 
@@ -96,8 +99,14 @@ class Database:
         Writers of this process go one by one, in the order in which they came. It must not be entered
         again inside itself.
         """
-        async with self._lock, self._writer.begin() as connection:
-            yield connection
+        async with self._lock, AsyncExitStack() as stack:
+            connection = self._writing or await self._writer.connect()
+            self._writing = None
+            stack.push_async_exit(connection)  # whatever goes wrong, the next gets a new one
+            async with connection.begin():
+                yield connection
+            stack.pop_all()
+            self._writing = connection
 
     async def _migrate(self) -> None:
         async with self.reading() as connection:

@@ -22,9 +22,10 @@ FIRST_ROWS: Final = 500
 """Rows that come with the statement; a longer answer is fetched on as it is read."""
 FEW_ROWS: Final = 50
 """Rows that are written at once, without going to the connection's thread, where the lock is held."""
+_WAITING: Final = f"PRAGMA busy_timeout = {BUSY_TIMEOUT}"
+_NOT_WAITING: Final = "PRAGMA busy_timeout = 0"
 _PRAGMAS: Final = (
-    # First, because switching to WAL may itself have to wait.
-    f"PRAGMA busy_timeout = {BUSY_TIMEOUT}",
+    _WAITING,  # first, because switching to WAL may itself have to wait
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = NORMAL",
     "PRAGMA foreign_keys = ON",
@@ -39,8 +40,8 @@ def reading_engine(url: URL, connections: int) -> AsyncEngine:
 
 
 def writing_engine(url: URL) -> AsyncEngine:
-    """The one connection that writes."""
-    return _engine(url, "BEGIN IMMEDIATE", _PRAGMAS, 1, only_reads=False)
+    """The one connection that writes. Only its BEGIN may have to wait, and does so in the connection's thread."""
+    return _engine(url, "BEGIN IMMEDIATE", (*_PRAGMAS, _NOT_WAITING), 1, only_reads=False)
 
 
 class _Cursor:
@@ -87,15 +88,16 @@ class _Cursor:
             await self._connection.run(self._unread.close)
 
     async def _do(self, method: str, sql: str, parameters: Sequence[Any], *, few: bool) -> None:
+        few = few and self._connection.has_the_lock()
         work = partial(self._run, method, self._connection.begun(), sql, parameters)
-        if few and self._connection.holds_the_lock:
+        if few:
             work()
         else:
             await self._connection.run(work)
 
     def _run(self, method: str, begin: str, sql: str, parameters: Sequence[Any]) -> None:
         if begin:
-            self._connection._conn.execute(begin)
+            self._connection.begin(begin)
         cursor: sqlite3.Cursor = getattr(self._connection._conn, method)(sql, parameters)
         self._rows = cursor.fetchmany(FIRST_ROWS) if cursor.description else []
         self.description, self.rowcount, self.lastrowid = (
@@ -131,14 +133,30 @@ class _Connection(aiosqlite.Connection):
         begin, self._begin = self._begin, ""
         return begin
 
-    @property
-    def holds_the_lock(self) -> bool:
+    def has_the_lock(self) -> bool:
         """Whether the next statement waits for nobody: it is then over before a thread would have heard of it.
 
-        Not so a commit, which now and then writes back the whole log, nor the first statement, which waits
-        for other processes.
+        A transaction that is to begin does so here, unless another process is just writing. Not so a commit,
+        which now and then writes back the whole log.
         """
+        if self._begin and not self._only_reads:
+            try:
+                self._conn.execute(self._begin)
+            except sqlite3.OperationalError:
+                return False
+            self._begin = ""
         return not self._only_reads and self._conn.in_transaction
+
+    def begin(self, statement: str) -> None:
+        """Run `statement` as soon as no other process is writing, in this connection's thread."""
+        if self._only_reads:
+            self._conn.execute(statement)
+            return
+        self._conn.execute(_WAITING)
+        try:
+            self._conn.execute(statement)
+        finally:
+            self._conn.execute(_NOT_WAITING)
 
     async def commit(self) -> None:
         if not self.begun():

@@ -152,7 +152,7 @@ async def test_no_message_holds_a_password() -> None:
 
 async def test_pragmas_are_set_on_every_connection(database: Database) -> None:
     assert await pragma(database, "journal_mode") == ["wal", "wal"]
-    assert await pragma(database, "busy_timeout") == [5000, 5000]
+    assert await pragma(database, "busy_timeout") == [5000, 0]
     assert await pragma(database, "synchronous") == [1, 1]
     assert await pragma(database, "foreign_keys") == [1, 1]
     assert await pragma(database, "query_only") == [1, 0]
@@ -170,6 +170,45 @@ async def test_a_writer_begins_at_once(database: Database) -> None:
         await items.value(connection, "x")
     assert said[0] == "BEGIN IMMEDIATE"
     assert said[-1] == "COMMIT"
+
+
+async def test_a_writer_waits_for_another_process_and_nobody_else_does(
+    database: Database, database_url: str
+) -> None:
+    other = sqlite3.connect(database_url.removeprefix("sqlite+aiosqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    async def write() -> None:
+        async with database.writing() as connection:
+            await items.set_value(connection, "x", "1")
+
+    writing = asyncio.create_task(write())
+    async with asyncio.timeout(2):  # far less than a writer waits
+        await asyncio.sleep(0.1)
+        assert not writing.done()
+        async with database.reading() as reader:
+            assert await items.value(reader, "x") is None
+    other.execute("COMMIT")
+    other.close()
+    await writing
+    assert await pragma(database, "busy_timeout") == [5000, 0]
+    async with database.reading() as reader:
+        assert await items.value(reader, "x") == "1"
+
+
+async def test_a_writer_whose_connection_broke_gets_another(database: Database) -> None:
+    async with database.writing() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        await items.set_value(connection, "x", "1")
+    await driver.close()
+    with pytest.raises(Exception, match="no active connection|closed"):
+        async with database.writing() as connection:
+            await items.set_value(connection, "x", "2")
+    async with database.writing() as connection:
+        await items.set_value(connection, "x", "3")
+    async with database.reading() as reader:
+        assert await items.value(reader, "x") == "3"
 
 
 async def test_an_exception_rolls_back(database: Database) -> None:
