@@ -45,7 +45,7 @@ class Candidate:
     @property
     def fused(self) -> float:
         """Reciprocal rank fusion over the sources."""
-        return sum(1.0 / (RRF_K + place) for place in self.places.values())
+        return sum([1.0 / (RRF_K + place) for place in self.places.values()])
 
 
 def hidden(request: Request, taste: Taste) -> set[str]:
@@ -136,10 +136,12 @@ def fuse(sources: Mapping[str, Sequence[Hit]], avoid: Sequence[str] = ()) -> lis
     found: dict[str, Candidate] = {}
     for source, hits in sources.items():
         for place, hit in enumerate(hits):
-            if hit.item.showable and not (hit.item.domain is Domain.FOOD and holds_any(hit.item, avoid)):
-                found.setdefault(hit.item.id, Candidate(hit.item, hit.vector)).places.setdefault(
-                    source, place
-                )
+            item = hit.item
+            if (candidate := found.get(item.id)) is None:
+                if not item.showable or (avoid and item.domain is Domain.FOOD and holds_any(item, avoid)):
+                    continue
+                candidate = found[item.id] = Candidate(item, hit.vector)
+            candidate.places.setdefault(source, place)
     return sorted(found.values(), key=lambda candidate: (-candidate.fused, candidate.item.id))
 
 

@@ -32,24 +32,26 @@ def leanings(items: Sequence[Item], taste: Taste, known: Mapping[str, Item]) -> 
     if not heard or not items:
         return [0.0] * len(items)
     rows = [dict(_traits(known[key])) for key in heard]
-    names = sorted({name for row in rows for name in row})
-    past = np.array([[row.get(name, 0.0) for name in names] for row in rows])
-    traits = [dict(_traits(item)) for item in items]
-    wanted = np.array([[row.get(name, 0.0) for name in names] for row in traits])
+    traits = list(dict.fromkeys(trait for row in rows for trait in row))
+    past = np.array([[row.get(trait, 0.0) for trait in traits] for row in rows])
     weights = np.linalg.solve(past @ past.T + CAUTION * np.eye(len(past)), np.array([*heard.values()]))
-    return [float(value) for value in np.clip(wanted @ (past.T @ weights), -1.0, 1.0)]
+    liking = dict(zip(traits, (past.T @ weights).tolist(), strict=True))
+    leans = (sum(share * liking.get(trait, 0.0) for trait, share in _traits(item)) for item in items)
+    return [min(1.0, max(-1.0, each)) for each in leans]
 
 
-def _traits(item: Item) -> Iterator[tuple[str, float]]:
+def _traits(item: Item) -> Iterator[tuple[tuple[str, str], float]]:
     """The traits of an item, those of one sort weighing together as much as those of another."""
-    sorts: Mapping[str, Sequence[object]] = {
-        "is": (item.domain,),
-        "genre": item.genres,
-        "effect": item.effects,
-        "cuisine": (item.cuisine,) if item.cuisine else (),
-        "immersion": (item.immersion,) if item.immersion else (),
-        "maker": (*item.creators, *item.people),
-    }
-    for sort, values in sorts.items():
-        for value in values:
-            yield f"{sort}.{value}", 1 / math.sqrt(len(values))
+    sorts: tuple[tuple[str, Sequence[str]], ...] = (
+        ("is", (item.domain,)),
+        ("genre", item.genres),
+        ("effect", item.effects),
+        ("cuisine", (item.cuisine,) if item.cuisine else ()),
+        ("immersion", (item.immersion,) if item.immersion else ()),
+        ("maker", (*item.creators, *item.people)),
+    )
+    for sort, values in sorts:
+        if values:
+            share = 1 / math.sqrt(len(values))
+            for value in values:
+                yield (sort, value), share

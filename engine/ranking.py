@@ -214,6 +214,7 @@ def choose(
         return []
     scores = np.array([each.score for each in ranked])
     vectors = np.stack([each.candidate.vector for each in ranked])
+    makers = [each.item.creators for each in ranked]
     nearest, akin = np.full(len(ranked), -1.0), np.zeros(len(ranked))  # to what was chosen already
     chosen: list[Ranked] = []
     while len(chosen) < min(count, len(ranked)):
@@ -238,8 +239,8 @@ def choose(
         chosen.append(pick)
         scores[place] = -np.inf
         nearest = np.maximum(nearest, nearness.read(vectors @ vectors[place]))
-        makers = set(pick.item.creators)
-        akin = np.maximum(akin, [not makers.isdisjoint(each.item.creators) for each in ranked])
+        if own := set(pick.item.creators):
+            akin = np.maximum(akin, [not own.isdisjoint(each) for each in makers])
     return chosen
 
 
@@ -255,16 +256,14 @@ def _kept(item: Item, wanted: Sequence[Wish], unwished: float) -> tuple[float, t
     total = points = 0.0
     kept: list[tuple[str, str]] = []
     for wish in wanted:
-        hits = _hits(item, wish)
         total += wish.weight
-        if wish.field == "genres":
-            points += (
-                wish.weight * len(hits) / len(wish.values)
-                if not set(wish.values) <= FORMS
-                else wish.weight * bool(hits)
-            )
-        elif hits:
+        hits = _hits(item, wish)
+        if not hits:
+            continue
+        if wish.field != "genres":
             points += wish.weight * (0.8 + 0.2 * len(hits) / len(wish.values))
+        else:
+            points += wish.weight * (1.0 if FORMS.issuperset(wish.values) else len(hits) / len(wish.values))
         if wish.said:
             kept += [(wish.field, str(hit)) for hit in hits]
     return points / total if total else unwished, tuple(kept)

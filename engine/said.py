@@ -24,7 +24,7 @@ class Said:
 
     def times(self, sentence: str) -> int:
         """How often it was told lately."""
-        return self._times[_hash(sentence)]
+        return self._times.get(_hash(sentence), 0)
 
     def add(self, *sentences: str) -> None:
         told = [_hash(sentence) for sentence in sentences]

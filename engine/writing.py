@@ -169,17 +169,14 @@ class Writer:
         is new as long as either is: so nothing need be said twice even when all words after pitches were.
         """
         asked = _pairs(request.text)
+        told, roll = self.said.times, dice.random
         words = sorted(
-            (
-                self.said.times(each.told),
-                self._is_worn(each.told),
-                -(dice.random() ** (3**place / weight)),
-                number,
-                each,
-            )
-            for place, ground in enumerate(grounds[:NAMED])
-            for lead, weight in ((True, LEADS), (False, 1 - LEADS))
-            for number, each in enumerate(_about(ground, item.domain, lead, self.language))
+            [
+                (told(each.told), self._is_worn(each.told), -(roll() ** rarity), number, each)
+                for place, ground in enumerate(grounds[:NAMED])
+                for lead, rarity in ((True, 3**place / LEADS), (False, 3**place / (1 - LEADS)))
+                for number, each in enumerate(_about(ground, item.domain, lead, self.language))
+            ]
         )
         pitches = (item.pitch if self.language == "ko" else item.pitch_en) or item.pitch
         if not pitches and (sentence := opening(self.summary(item))):
