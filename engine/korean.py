@@ -6,13 +6,16 @@ Kiwi takes a second or more to get ready, so it is loaded in a thread, behind th
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from kiwipiepy import Kiwi
 
 from engine.text import is_korean
 
 TYPOS = "basic_with_continual"
+_LONE_LETTERS: Final = re.compile("[\u1100-\u11ff\u3131-\u318e]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,11 @@ class Korean:
         mended = kiwi.join(tokens) if any(token.typo_cost for token in tokens) else text
         if abs(len(mended) - len(text)) > max(2, len(text) // 4):
             mended = text  # joining may drop what it does not know: then the person's own words stand
-        return mended, [
-            Morpheme(token.form, token.tag, token.start, token.end) for token in kiwi.tokenize(mended)
-        ]
+        if mended is not text or _LONE_LETTERS.search(
+            text
+        ):  # which are run together with words among typing mistakes
+            tokens = kiwi.tokenize(mended)
+        return mended, [Morpheme(token.form, token.tag, token.start, token.end) for token in tokens]
 
     def cut(self, text: str) -> list[Morpheme]:
         """The morphemes of a text as it stands, nothing mended. Wants `ready` awaited before."""
