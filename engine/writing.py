@@ -235,6 +235,7 @@ def _clashes(pitch: str) -> frozenset[str]:
     return frozenset(key for key, badly in _CLASHES.items() if badly.search(pitch))
 
 
-def _pairs(text: str) -> set[str]:
+@lru_cache(REMEMBERED)
+def _pairs(text: str) -> frozenset[str]:
     squeezed, _ = squeeze(text)
-    return {squeezed[i : i + 2] for i in range(len(squeezed) - 1)}
+    return frozenset(squeezed[i : i + 2] for i in range(len(squeezed) - 1))

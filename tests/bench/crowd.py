@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.app import opened
+from bot.command import run
 from bot.delivery import Delivery
 from bot.settings import Settings
 from handlers.turn import Chat, Person, Text, Turn
@@ -106,4 +107,4 @@ def _print(name: str, rate: int, taken: list[float], throughput: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())

@@ -12,7 +12,6 @@ What the columns mean stands in the head of `measures.py`.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import datetime
 import statistics
 import tempfile
@@ -28,6 +27,7 @@ from zoneinfo import ZoneInfo
 
 from bot import jobs
 from bot.app import App, opened
+from bot.command import run
 from bot.settings import Settings
 from data.item import Domain, Item
 from data.phrases import phrases
@@ -286,4 +286,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())

@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from bot.app import App, opened
+from bot.command import run
 from bot.delivery import Delivery
 from bot.settings import Settings
 from handlers.turn import Chat, Person, Reply, Text, Turn
@@ -84,4 +85,4 @@ async def _opened(stack: AsyncExitStack, url: str) -> tuple[Delivery, First]:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())

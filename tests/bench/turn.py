@@ -8,7 +8,6 @@ the answer, "stored" when the delivery has nothing left to do. Times are millise
 
 from __future__ import annotations
 
-import asyncio
 import statistics
 import tempfile
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.app import App, opened
+from bot.command import run
 from bot.delivery import Delivery
 from bot.outbox import Outbox
 from bot.settings import Settings
@@ -114,4 +114,4 @@ def _turn(number: int, text: str) -> Turn:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())
