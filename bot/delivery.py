@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -55,6 +56,7 @@ class _Taken:
     superseded: bool = False
     answer: asyncio.Task[None] | None = None
     room: Room | None = None
+    since: float = field(default_factory=time.monotonic)
     interim: dict[tuple[Chat | None, str], Reply] = field(default_factory=dict)
     final: list[Reply] = field(default_factory=list)
 
@@ -90,7 +92,7 @@ class Delivery:
     nothing, but keeps what a superseded turn told besides asking: it gets a room of its own, and what it leaves
     there is stored in place of what the answer left when it was cut off. `expect`, if given, hears of a turn that
     is to be handled while it is being stored, to begin with what takes long. `gate`, if given, tells which turns
-    are not handled, and what is told then. `retry_first` is in seconds, and `owner` this process' name. The platform
+    are not handled, and what is told then. `finished` hears how each turn ended, and so many seconds after it was taken. `retry_first` is in seconds, and `owner` this process' name. The platform
     is `shared` when each of its processes reaches every chat, so that one of them sees to all a person says in a
     chat; else each sees to what it hears.
     """
@@ -106,6 +108,7 @@ class Delivery:
     heed: Callable[[Turn, Room], Awaitable[None]] | None = None
     expect: Callable[[Turn], None] | None = None
     gate: Callable[[Turn], Aside | None] = lambda turn: None
+    finished: Callable[[Outcome, float], None] = lambda outcome, seconds: None
     is_urgent: Callable[[Turn], bool] = lambda turn: False
     retry_first: float = RETRY_FIRST
     owner: str = field(default_factory=new_name)
@@ -189,6 +192,8 @@ class Delivery:
             if kept is None:
                 return False
             told = aside is not None and await self._turn_away(connection, kept, turn, aside)
+        if aside is not None:
+            self.finished("limited", 0.0)
         # Nothing is awaited since the commit: turns are scheduled in the order of the inbox.
         if told:
             self._outbox.wake()
@@ -272,12 +277,15 @@ class Delivery:
         del self._lanes[key]
 
     async def _run(self, taken: _Taken) -> None:
+        outcome: Outcome = "failed"
         try:
             outcome = await self._outcome(taken)
             await self._tasks.insist(partial(self._commit, taken, outcome), OperationalError, COMMIT_TRIES)
         except Exception:
             logger.exception("Turn %s failed", taken.turn.id)
-            await self._tasks.insist(partial(self._commit, taken, "failed"))
+            outcome = "failed"
+            await self._tasks.insist(partial(self._commit, taken, outcome))
+        self.finished(outcome, time.monotonic() - taken.since)
 
     async def _outcome(self, taken: _Taken) -> Outcome:
         if not taken.superseded:

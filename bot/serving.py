@@ -26,7 +26,7 @@ DEFAULT_MODEL = "LGAI-EXAONE/EXAONE-3.5-2.4B-Instruct"
 ADAPTERS = ("reply", "rank", "question")
 """Folders of these names in `adapters` of the home are served where they stand."""
 PACKAGES = (
-    "accelerate", "aiohttp", "bitsandbytes", "llguidance", "peft", "prometheus_client", "sentence_transformers", "torch",
+    "accelerate", "aiohttp", "bitsandbytes", "llguidance", "peft", "sentence_transformers", "torch",
     "transformers",
 )  # fmt: skip
 """What the extra `worker` brings."""

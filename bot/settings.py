@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     """Where Telegram is to push updates to, https; without one they are fetched."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 8080
     """Where the webhook listens."""
+    metrics: str = ""
+    """Where Prometheus may read what a bot counts: PORT, for this machine only, or HOST:PORT; empty is nowhere."""
     timezone: str = "Asia/Seoul"
     """IANA name; tells what "this year" and "today" are."""
     aladin_key: SecretStr | None = None
@@ -93,6 +95,14 @@ class Settings(BaseSettings):
     def _nowhere(cls, value: Any) -> Any:
         return None if value == "" else value
 
+    @field_validator("metrics")
+    @classmethod
+    def _port(cls, value: str) -> str:
+        port = value.rpartition(":")[2]
+        if value and not (port.isascii() and port.isdigit() and int(port) <= 65_535):
+            raise ValueError("write a port, such as 9100, or HOST:PORT")
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _timezone(cls, value: str) -> str:
@@ -119,6 +129,12 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's URL."""
         return self.database_url or f"sqlite+aiosqlite:///{self.home.resolve() / 'oneulmwo.db'}"
+
+    @property
+    def metrics_address(self) -> tuple[str, int] | None:
+        """Host and port of the metrics."""
+        host, _, port = self.metrics.rpartition(":")
+        return (host.strip("[]") or "127.0.0.1", int(port)) if port else None
 
     @property
     def embeddings(self) -> str:

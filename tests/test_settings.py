@@ -57,7 +57,7 @@ def test_operators_are_written_by_platform(
     ("name", "value", "hint"),
     [("LLM_URL", "localhost", "URL"), ("LLM_URL", "ftp://h", "http"), ("ADMINS", "123", "telegram:123"),
      ("ADMINS", "telegram:", "telegram:123"), ("LOG_LEVEL", "LOUD", "WARNING"), ("TIMEZONE", "Mars/Phobos", "Asia/Seoul"),
-     ("TIMEZONE", "../../etc/passwd", "Asia/Seoul"), ("TIMEZONE", "", "Asia/Seoul"), ("TURNS_PER_MINUTE", "-1", "0"), ("TURNS_PER_MINUTE", "many", "integer")],
+     ("TIMEZONE", "../../etc/passwd", "Asia/Seoul"), ("TIMEZONE", "", "Asia/Seoul"), ("TURNS_PER_MINUTE", "-1", "0"), ("TURNS_PER_MINUTE", "many", "integer"), ("METRICS", "here", "9100"), ("METRICS", ":65536", "9100")],
 )  # fmt: skip
 def test_a_setting_that_cannot_be_is_named_in_one_line(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, hint: str

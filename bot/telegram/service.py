@@ -14,6 +14,7 @@ from telegram import Bot
 from telegram.error import InvalidToken, TelegramError
 from telegram.request import HTTPXRequest
 
+from bot import metrics
 from bot.app import App
 from bot.command import CommandError
 from bot.settings import Settings
@@ -52,16 +53,17 @@ async def serve(app: App, stop: asyncio.Event | None = None) -> None:
         intake = Intake(bot, platform, delivery, me, queries.answer)
         operators = [each for name, each in settings.admins if name == PLATFORM]
         tasks = Tasks()
-        await delivery.recover()
-        async with app.beside(delivery):
-            tasks.spawn(menu.publish(bot, app.database, operators))
-            try:
-                await _receive(settings, bot, intake, tasks, stopping)
-            finally:
-                await queries.close()
-                await delivery.close(GRACE_SECONDS)
-                await tasks.stop(0)
-                await platform.close()
+        with metrics.told(app, delivery):
+            await delivery.recover()
+            async with app.beside(delivery):
+                tasks.spawn(menu.publish(bot, app.database, operators))
+                try:
+                    await _receive(settings, bot, intake, tasks, stopping)
+                finally:
+                    await queries.close()
+                    await delivery.close(GRACE_SECONDS)
+                    await tasks.stop(0)
+                    await platform.close()
 
 
 async def _receive(
