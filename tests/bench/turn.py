@@ -87,7 +87,7 @@ async def main() -> None:
                 await baseline.answer(text)
                 base.append((time.perf_counter() - began) * 1000)
                 began = time.perf_counter()
-                turn = _turn(number, text)
+                turn = turn_of(number, text)
                 await delivery.take(turn)
                 await delivery.settle()
                 stored.append((time.perf_counter() - began) * 1000)
@@ -108,7 +108,7 @@ async def main() -> None:
     print(f"  {'everything between':<36} about  {statistics.median(stored[WARM_UP:]) - known:7.1f}")
 
 
-def _turn(number: int, text: str) -> Turn:
+def turn_of(number: int, text: str) -> Turn:
     person = Person(f"p{number % PEOPLE}")
     return Turn(f"bench|{number}", Chat("bench", f"c{number}"), person, Text(text), time.time())
 
