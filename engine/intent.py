@@ -26,13 +26,13 @@ Intent = Literal[
     "laugh", "no", "yes",
 ]  # fmt: skip
 FEEDBACK: Final[tuple[Intent, ...]] = ("never", "dislike", "seen", "save", "like")
-TOLD_BY_A_WORD: Final[tuple[Intent, ...]] = ("stop", "who", "help", "thanks", "greet")
+TOLD_BY_A_WORD: Final[tuple[Intent, ...]] = ("who", "help", "thanks", "greet")
 SMALL_TALK: Final[tuple[Intent, ...]] = (
-    "robot", "maker", "age", *TOLD_BY_A_WORD[:4], "night", "bye", "love", "praise", "insult", "sorry", "weather",
+    "robot", "maker", "age", "stop", *TOLD_BY_A_WORD[:3], "night", "bye", "love", "praise", "insult", "sorry", "weather",
     "doing", "greet", "cry", "laugh", "no", "yes",
 )  # fmt: skip
 """In this order: "ㅋㅋ 고마워" thanks. Those told by a word need only be short, the others nothing else at all:
-"바보" is an insult, "바보 같은 영화" a wish."""
+"바보" is an insult, "바보 같은 영화" a wish; "그만" stops, "회사 그만두고 싶어" tells of a day."""
 ABOUT_ANSWERS: Final[tuple[Intent, ...]] = (
     "never", "undo", "guest", "persona", "history", "limits", "saved", "survey", "nearby", "choose", "why",
     "similar",

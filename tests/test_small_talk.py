@@ -69,13 +69,15 @@ async def test_after_an_answer_others_are_one_press_away(someone: People) -> Non
         ("바보 같은 영화", {"movie"}), ("사랑 영화", {"movie"}), ("날씨 추운데 뭐 먹지", {"food"}), ("잘 자기 위한 책", {"book"}),
         ("고마운 사람에게 줄 책", {"book"}), ("아니 그냥 소설", {"book"}), ("하이킹하고 먹을 거", {"food"}), ("치킨 그만 먹고 한식", {"food"}),
         ("배고파", {"food"}), ("배고파 ㅠㅠ", {"food"}),
+        ("회사 그만두고 싶어", set(Domain)), ("걱정 좀 그만하고 싶다", set(Domain)), ("약속 취소됐어", set(Domain)),
+        ("요즘 세상이 너무 빨라서 멈춰 서고 싶어", set(Domain)), ("I can't stop crying", set(Domain)),
         ("심심해", set(Domain)), ("우울해", set(Domain)), ("나 우울해 ㅠㅠ", set(Domain)),
         ("hello, a funny movie please", {"movie"}), ("I'm hungry", {"food"}), ("I'm bored", set(Domain)), ("thanks, now a book", {"book"}),
         ("a stupid funny movie", {"movie"}), ("no seafood for dinner", {"food"}), ("a hamburger", {"food"}),
     ],
 )  # fmt: skip
 async def test_a_wish_is_not_swallowed(someone: People, text: str, domains: set[str]) -> None:
-    """ "고마워, 책 추천해줘" was thanked and left without a book."""
+    """ "고마워, 책 추천해줘" was thanked and left without a book, and "회사 그만두고 싶어" taken for 그만."""
     answer = await someone(locale="en" if text.isascii() else "").says(text)
     assert {card.domain for card in answer.cards} == domains
 

@@ -483,6 +483,7 @@ async def test_a_domain_told_by_a_command_holds(understand: Understand) -> None:
         ("저장", "save", ()), ("3번 저장해줘", "save", (3,)), ("저장한 거 보여줘", "saved", ()),
         ("1번 좋았어", "like", (1,)), ("다시 보지 않기", "never", ()), ("2번 다시는 추천하지 마", "never", (2,)),
         ("안녕", "greet", ()), ("고마워", "thanks", ()), ("ㄱㅅ", "thanks", ()), ("그만", "stop", ()), ("도와줘", "help", ()),
+        ("그만해줘", "stop", ()), ("아 됐어 그만할래", "stop", ()), ("잠깐 멈춰!", "stop", ()), ("please stop", "stop", ()), ("취소할게요", "stop", ()),
         ("넌 누구야", "who", ()), ("설문", "survey", ()), ("ㅋㅋ", "laugh", ()), ("?", "unclear", ()), ("", "unclear", ()),
     ],
 )  # fmt: skip

@@ -212,9 +212,16 @@ async def test_a_request_has_its_time_and_no_more(exaone: Tiny) -> None:
         assert ids(await answer(batcher, PROMPT)) == exaone.generated(PROMPT, 8, None)
 
 
-@pytest.mark.parametrize("at", [1, 4, 9])
+@pytest.mark.parametrize(
+    ("at", "fault"),
+    [
+        (1, torch.OutOfMemoryError()),
+        (4, torch.OutOfMemoryError()),
+        (9, RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")),
+    ],
+)
 async def test_when_memory_runs_out_the_largest_goes_and_the_others_do_not_notice(
-    exaone: Tiny, monkeypatch: pytest.MonkeyPatch, at: int
+    exaone: Tiny, monkeypatch: pytest.MonkeyPatch, at: int, fault: Exception
 ) -> None:
     """Sampled ones too: what was drawn for the step that failed is drawn for its repetition."""
     calls = 0
@@ -222,7 +229,7 @@ async def test_when_memory_runs_out_the_largest_goes_and_the_others_do_not_notic
     layer = exaone.served.model.model.layers[1]
 
     def failing(*args: Any, **kwargs: Any) -> Any:
-        raise torch.OutOfMemoryError
+        raise fault
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         nonlocal calls

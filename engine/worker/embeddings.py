@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.worker.errors import WorkerError
-from engine.worker.refusals import Full, OutOfMemory, Stopped
+from engine.worker.refusals import Full, OutOfMemory, Stopped, is_out_of_memory
 
 BATCH: Final = 32
 """Texts in one forward pass."""
@@ -141,7 +141,7 @@ class Embeddings:
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever asked
             if len(requests) > 1:
                 return [result for texts in requests for result in self._embed([texts])]
-            if isinstance(error, torch.OutOfMemoryError):
+            if is_out_of_memory(error):
                 torch.cuda.empty_cache()
                 return [OutOfMemory()]
             return [error]

@@ -1,6 +1,13 @@
 """Why a request is not answered, each with the sentence that its sender reads."""
 
+from typing import Final
+
 from engine.worker.errors import WorkerError
+
+NO_MEMORY: Final = (
+    "out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "can't allocate memory",
+)  # fmt: skip
+"""How the libraries below torch say what torch itself says by OutOfMemoryError."""
 
 
 class Full(WorkerError):
@@ -60,3 +67,10 @@ class Failed(WorkerError):
 
     def __init__(self) -> None:
         super().__init__("The worker failed at this request; its log says why.")
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a forward pass ended because the device's memory ran out."""
+    if not isinstance(error, RuntimeError):
+        return False
+    return type(error).__name__ == "OutOfMemoryError" or any(sign in str(error) for sign in NO_MEMORY)

@@ -20,7 +20,7 @@ from engine.worker.cache import KeyValues, shapes
 from engine.worker.masks import Masks
 from engine.worker.observer import Observer, Outcome
 from engine.worker.prefixes import BLOCK, Prefixes
-from engine.worker.refusals import Failed, NoAdapter, OutOfMemory, TimedOut
+from engine.worker.refusals import Failed, NoAdapter, OutOfMemory, TimedOut, is_out_of_memory
 from engine.worker.sampling import Pick, Wish, choose
 from engine.worker.sequence import Piece, Token
 from engine.worker.sequence import Sequence as Request
@@ -219,6 +219,8 @@ class Stepper:
                 use_cache=True,
                 logits_to_keep=1,
             ).logits[:, -1]
+        if self.cache.on_gpu:  # which is only told what to do so far; whoever reads the logits waits anyway
+            torch.cuda.synchronize(model.device)
         self._observe.step(len(ids), sum(map(len, ids)), time.monotonic() - began)
         return logits.float()
 
@@ -308,11 +310,12 @@ class Stepper:
         next step, from the same state; any other fault ends the pass's requests."""
         try:
             work()
-        except torch.OutOfMemoryError:
-            logger.warning("Out of memory with %d rows; the largest request is refused", len(self.rows))
-            self.drop(max(self.rows, key=lambda each: each.reserved), OutOfMemory(), "memory")
-            self._free_memory()
-        except Exception:
+        except Exception as error:
+            if is_out_of_memory(error):
+                logger.warning("Out of memory with %d rows; the largest request is refused", len(self.rows))
+                self.drop(max(self.rows, key=lambda each: each.reserved), OutOfMemory(), "memory")
+                self._free_memory()
+                return
             logger.exception("A step failed with %d rows", len(requests))
             for request in requests:
                 if request.row >= 0:
