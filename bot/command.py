@@ -6,6 +6,7 @@ Knows no command.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Coroutine
 from typing import Any
@@ -33,6 +34,7 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     from engine.errors import EngineError
     from storage.database import StorageError
 
+    _open_standard_files()
     try:
         uvloop.run(work)  # a turn hears from its threads a dozen times: a millisecond less (docs/log.md)
     except (CommandError, configuration.SettingsError, EngineError, SourceError, StorageError) as error:
@@ -43,6 +45,15 @@ def run(work: Coroutine[Any, Any, None]) -> None:
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def _open_standard_files() -> None:
+    """Whoever starts a program may have closed them, and uvloop ends it where its first file gets one of their numbers."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
 
 
 def settings() -> configuration.Settings:

@@ -92,9 +92,10 @@ class Delivery:
     nothing, but keeps what a superseded turn told besides asking: it gets a room of its own, and what it leaves
     there is stored in place of what the answer left when it was cut off. `expect`, if given, hears of a turn that
     is to be handled while it is being stored, to begin with what takes long. `gate`, if given, tells which turns
-    are not handled, and what is told then. `finished` hears how each turn ended, and so many seconds after it was taken. `retry_first` is in seconds, and `owner` this process' name. The platform
-    is `shared` when each of its processes reaches every chat, so that one of them sees to all a person says in a
-    chat; else each sees to what it hears.
+    are not handled, and what is told then. `finished` hears how the turns that this process handled ended, and how many
+    seconds after they were taken. `retry_first` is in seconds, and `owner` this process' name. The platform is `shared`
+    when each of its processes reaches every chat, so that one of them sees to all a person says in a chat; else each
+    sees to what it hears.
     """
 
     database: Database
@@ -192,18 +193,14 @@ class Delivery:
             if kept is None:
                 return False
             told = aside is not None and await self._turn_away(connection, kept, turn, aside)
-        if aside is not None:
-            self.finished("limited", 0.0)
         # Nothing is awaited since the commit: turns are scheduled in the order of the inbox.
         if told:
             self._outbox.wake()
-        elif (
-            aside is None
-            and kept.owner == self.owner
-            and (kept.behind is None or kept.behind in self._in_hand)
-        ):
+        if aside is not None:
+            self._tell("limited", 0.0)
+        elif kept.owner == self.owner and (kept.behind is None or kept.behind in self._in_hand):
             self._schedule(_Taken(kept.id, turn))
-        elif aside is None and not self._tasks.stopping:
+        elif not self._tasks.stopping:
             # Another's, who may be dead; or it comes after one that another process has taken for this one.
             self._tasks.spawn(self._tasks.insist(self._look))
         return True
@@ -277,15 +274,12 @@ class Delivery:
         del self._lanes[key]
 
     async def _run(self, taken: _Taken) -> None:
-        outcome: Outcome = "failed"
         try:
             outcome = await self._outcome(taken)
             await self._tasks.insist(partial(self._commit, taken, outcome), OperationalError, COMMIT_TRIES)
         except Exception:
             logger.exception("Turn %s failed", taken.turn.id)
-            outcome = "failed"
-            await self._tasks.insist(partial(self._commit, taken, outcome))
-        self.finished(outcome, time.monotonic() - taken.since)
+            await self._tasks.insist(partial(self._commit, taken, "failed"))
 
     async def _outcome(self, taken: _Taken) -> Outcome:
         if not taken.superseded:
@@ -384,6 +378,7 @@ class Delivery:
             logger.warning("Turn %s was taken over by another process", taken.turn.id)
         else:
             self._outbox.begin(due)
+            self._tell(outcome, time.monotonic() - taken.since)
         finally:
             mail.POSTER.reset(posting)
 
@@ -415,6 +410,12 @@ class Delivery:
             logger.exception("There are no words for turn %s, which is %s", taken.turn.id, outcome)
             return []
         return [replace(words, slot=old.slot, chat=old.chat, private=old.private) for old in shown]
+
+    def _tell(self, outcome: Outcome, seconds: float) -> None:
+        try:
+            self.finished(outcome, seconds)
+        except Exception:
+            logger.exception("How a turn ended could not be counted")
 
     async def _transact(self, work: Callable[[AsyncConnection], Awaitable[R]]) -> R:
         async with self.database.writing() as connection:

@@ -53,9 +53,10 @@ def told(app: App, delivery: Delivery) -> Iterator[int | None]:
     delivery.finished = _Turns(registry, delivery.platform.name).finished
     try:
         server, thread = start_http_server(port, host, registry)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or "no such host"
         raise CommandError(
-            f"{host}:{port} cannot be had ({error.strerror}): set ONEULMWO_METRICS to another."
+            f"{host}:{port} cannot be had ({why}): set ONEULMWO_METRICS to another."
         ) from error
     try:
         yield server.server_port

@@ -15,6 +15,9 @@ from kiwipiepy import Kiwi
 from engine.text import is_korean
 
 TYPOS = "basic_with_continual"
+LONG: Final = 8
+"""Letters of a morpheme that is likely to be several: where it looks for typing mistakes, Kiwi runs unknown words
+together with what follows them without a space, and with lone letters."""
 _LONE_LETTERS: Final = re.compile("[\u1100-\u11ff\u3131-\u318e]")
 
 
@@ -61,12 +64,11 @@ class Korean:
         assert self._kiwi is not None, "Korean.ready was not awaited"
         kiwi = self._kiwi
         tokens = kiwi.tokenize(text, typos=TYPOS)
-        mended = kiwi.join(tokens) if any(token.typo_cost for token in tokens) else text
+        mistyped = any(token.typo_cost for token in tokens)
+        mended = kiwi.join(tokens) if mistyped else text
         if abs(len(mended) - len(text)) > max(2, len(text) // 4):
             mended = text  # joining may drop what it does not know: then the person's own words stand
-        if mended is not text or _LONE_LETTERS.search(
-            text
-        ):  # which are run together with words among typing mistakes
+        if mistyped or _LONE_LETTERS.search(text) or any(token.len > LONG for token in tokens):
             tokens = kiwi.tokenize(mended)
         return mended, [Morpheme(token.form, token.tag, token.start, token.end) for token in tokens]
 

@@ -36,7 +36,9 @@ def leanings(items: Sequence[Item], taste: Taste, known: Mapping[str, Item]) -> 
     past = np.array([[row.get(trait, 0.0) for trait in traits] for row in rows])
     weights = np.linalg.solve(past @ past.T + CAUTION * np.eye(len(past)), np.array([*heard.values()]))
     liking = dict(zip(traits, (past.T @ weights).tolist(), strict=True))
-    leans = (sum(share * liking.get(trait, 0.0) for trait, share in _traits(item)) for item in items)
+    leans = (
+        sum(share * liking.get(trait, 0.0) for trait, share in dict(_traits(item)).items()) for item in items
+    )
     return [min(1.0, max(-1.0, each)) for each in leans]
 
 

@@ -183,7 +183,7 @@ class Writer:
             pitches = (sentence,)
             words = [each for each in words if not each[-1].lead]
         for pitch in pitches:
-            shared = len(asked & _pairs(pitch))
+            shared = len(asked & _pairs_of_pitch(pitch))
             first, kin = self.said.times(pitch), -shared if shared >= KIN else 0
             if not words:
                 yield (first, kin, dice.random()), pitch, None
@@ -235,7 +235,10 @@ def _clashes(pitch: str) -> frozenset[str]:
     return frozenset(key for key, badly in _CLASHES.items() if badly.search(pitch))
 
 
-@lru_cache(REMEMBERED)
 def _pairs(text: str) -> frozenset[str]:
     squeezed, _ = squeeze(text)
     return frozenset(squeezed[i : i + 2] for i in range(len(squeezed) - 1))
+
+
+_pairs_of_pitch = lru_cache(REMEMBERED)(_pairs)
+"""Of pitches only: what people say is not to be held."""

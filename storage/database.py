@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from storage.schema import HEAD
-from storage.sqlite import reading_engine, writing_engine
+from storage.sqlite import journal, reading_engine, writing_engine
 
 READERS = 8
 """Connections that may read at once."""
@@ -44,11 +44,15 @@ class Database:
         self._url = url
         self._lock = asyncio.Lock()
         self._writing: AsyncConnection | None = None
+        self._closed = False
         if url.get_backend_name() == "sqlite":
             self._readers = reading_engine(url, READERS)
             self._writer = writing_engine(url)
         else:
-            self._readers = self._writer = create_async_engine(url, hide_parameters=True, pool_size=READERS)
+            # A server that was restarted has dropped its connections: they are tried before they are used.
+            self._readers = self._writer = create_async_engine(
+                url, hide_parameters=True, pool_size=READERS, pool_pre_ping=True
+            )
 
     @classmethod
     async def open(cls, url: str) -> Self:
@@ -81,10 +85,14 @@ class Database:
         return database
 
     async def close(self) -> None:
-        if self._writing is not None:
-            await self._writing.close()
-        await self._readers.dispose()
-        await self._writer.dispose()
+        self._closed = True
+        writing, self._writing = self._writing, None
+        try:
+            if writing is not None:
+                await writing.close()
+        finally:
+            await self._readers.dispose()
+            await self._writer.dispose()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -105,11 +113,22 @@ class Database:
             stack.push_async_exit(connection)  # whatever goes wrong, the next gets a new one
             async with connection.begin():
                 yield connection
-            stack.pop_all()
-            self._writing = connection
+            if self._keeps:
+                stack.pop_all()
+                self._writing = connection
+
+    @property
+    def _keeps(self) -> bool:
+        """Whether the connection that writes stays out of its pool, which takes half a millisecond each time: a file
+        drops none, as a server may."""
+        return self._url.get_backend_name() == "sqlite" and not self._closed
 
     async def _migrate(self) -> None:
         async with self.reading() as connection:
+            if connection.dialect.name == "sqlite" and await journal(connection) != "wal":
+                raise StorageError(
+                    f"{_name(self._url)} lies where SQLite cannot keep a log beside it, such as on a shared drive; {_ELSEWHERE}."
+                )
             if await connection.run_sync(_revision) == HEAD:
                 return
         # Importing Alembic takes longer than everything else here, and is needed once a version.

@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 import aiosqlite
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.engine import URL
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 BUSY_TIMEOUT: Final = 5_000
 """Milliseconds that a writer waits for another process's transaction."""
@@ -42,6 +42,12 @@ def reading_engine(url: URL, connections: int) -> AsyncEngine:
 def writing_engine(url: URL) -> AsyncEngine:
     """The one connection that writes. Only its BEGIN may have to wait, and does so in the connection's thread."""
     return _engine(url, "BEGIN IMMEDIATE", (*_PRAGMAS, _NOT_WAITING), 1, only_reads=False)
+
+
+async def journal(connection: AsyncConnection) -> str:
+    """How SQLite keeps a database whole: "wal", unless its file system does not let it, of which it says nothing."""
+    mode: str = await connection.scalar(text("PRAGMA journal_mode"))
+    return mode
 
 
 class _Cursor:

@@ -48,6 +48,16 @@ def refusal(*words: str) -> str:
     return line
 
 
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-"])
+def test_a_command_runs_where_standard_files_are_closed(home: Path, closed: str) -> None:
+    """uvloop ends a process whose first pipe gets the number of one of them."""
+    ran = subprocess.run(
+        ["sh", "-c", f'exec "$0" jobs list {closed}', COMMAND],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_ask_prints_the_object_of_the_contract(home: Path) -> None:
     """As a process of its own, from a cold start, in a pipe."""
     ran = subprocess.run(

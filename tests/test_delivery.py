@@ -104,6 +104,30 @@ async def test_a_press_waits_for_the_answer_still_running(house: House) -> None:
     assert house.texts() == ["answer!", "press!"]
 
 
+async def test_how_turns_ended_is_told_and_a_fault_in_that_holds_up_nobody(house: House) -> None:
+    ended: list[str] = []
+
+    def count(outcome: str, seconds: float) -> None:
+        ended.append(outcome)
+        assert seconds >= 0
+        raise RuntimeError("no figures today")
+
+    async def broken(turn: Turn, room: Room) -> AsyncIterator[Reply]:
+        raise ValueError
+        yield
+
+    house.delivery.finished = count
+    house.conversations["bad"] = broken
+    await take(house, text("first"))
+    await house.delivery.settle()
+    await take(house, text("bad"))
+    await house.delivery.settle()
+    await take(house, text("last"))
+    await house.delivery.settle()
+    assert house.texts() == ["first!", "미안해요", "last!"]
+    assert ended == ["done", "failed", "done"]
+
+
 async def test_a_press_that_is_running_is_finished_before_a_text(house: House) -> None:
     """Keeps away a 👍 that is lost because its person typed on."""
     await house.take_and_hold(turn("press"), "in press")

@@ -71,6 +71,15 @@ def test_a_director_is_learned_where_the_genre_says_nothing() -> None:
     assert of_mine > 0 > of_theirs
 
 
+def test_who_directs_and_plays_counts_once() -> None:
+    taste = Taste(liked=(THRILLERS[0].id,))
+    once, twice = (
+        movie("m", "drama", creators=["감독0"], people=["감독0"] * playing) for playing in (False, True)
+    )
+    of_once, of_twice = leanings((once, twice), taste, KNOWN)
+    assert of_twice < of_once, "the same trait, which weighs less among two"
+
+
 ITEMS = st.builds(
     movie,
     st.text("abc", min_size=1, max_size=2),

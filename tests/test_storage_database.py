@@ -18,7 +18,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from storage import items
+from storage import items, sqlite
 from storage.database import Database, StorageError
 from storage.migrations.run import config
 from storage.schema import HEAD, metadata
@@ -156,6 +156,29 @@ async def test_pragmas_are_set_on_every_connection(database: Database) -> None:
     assert await pragma(database, "synchronous") == [1, 1]
     assert await pragma(database, "foreign_keys") == [1, 1]
     assert await pragma(database, "query_only") == [1, 0]
+
+
+async def test_a_file_that_can_have_no_log_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite says nothing where a file system does not let it; readers would then wait for the writer."""
+    kept = tuple(each.replace("= WAL", "= DELETE") for each in sqlite._PRAGMAS)
+    monkeypatch.setattr(sqlite, "_PRAGMAS", kept)
+    assert "cannot keep a log" in await refusal(url_of(tmp_path / "o.sqlite"))
+
+
+async def test_what_is_written_after_a_close_or_across_one_leaves_no_lock(
+    database: Database, database_url: str
+) -> None:
+    async with database.writing() as connection:
+        await items.set_value(connection, "x", "1")
+        await database.close()
+    async with database.writing() as connection:
+        await items.set_value(connection, "y", "2")
+    other = sqlite3.connect(database_url.removeprefix("sqlite+aiosqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert dict(other.execute("SELECT key, value FROM meta WHERE key IN ('x', 'y')")) == {"x": "1", "y": "2"}
+    other.close()
 
 
 async def test_a_writer_begins_at_once(database: Database) -> None:

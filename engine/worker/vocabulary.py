@@ -75,7 +75,11 @@ def _after_an_answer(tokenizer: PreTrainedTokenizerBase) -> Iterator[int]:
     talk = [{"role": "user", "content": "?"}, {"role": "assistant", "content": ANSWER}]
     try:
         rendered = str(tokenizer.apply_chat_template(talk, tokenize=False))
-    except TemplateError:  # it takes no answers: each request is told so, and loading is not stopped
+    except (
+        TemplateError,
+        TypeError,
+        ValueError,
+    ):  # it takes no answers: each request is told so, and loading is not stopped
         return
     rest = rendered.rpartition(ANSWER)[2].lstrip()
     ids = tokenizer(rest, add_special_tokens=False)["input_ids"]
