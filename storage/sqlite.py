@@ -6,6 +6,7 @@ Knows no table.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -22,6 +23,8 @@ FIRST_ROWS: Final = 500
 """Rows that come with the statement; a longer answer is fetched on as it is read."""
 FEW_ROWS: Final = 50
 """Rows that are written at once, without going to the connection's thread, where the lock is held."""
+LOGGED: Final = 100
+"""Commits after which what stands in the log is written into the database: some 4 MB, as by SQLite's own rule."""
 _WAITING: Final = f"PRAGMA busy_timeout = {BUSY_TIMEOUT}"
 _NOT_WAITING: Final = "PRAGMA busy_timeout = 0"
 _PRAGMAS: Final = (
@@ -31,6 +34,7 @@ _PRAGMAS: Final = (
     "PRAGMA foreign_keys = ON",
 )
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -40,8 +44,10 @@ def reading_engine(url: URL, connections: int) -> AsyncEngine:
 
 
 def writing_engine(url: URL) -> AsyncEngine:
-    """The one connection that writes. Only its BEGIN may have to wait, and does so in the connection's thread."""
-    return _engine(url, "BEGIN IMMEDIATE", (*_PRAGMAS, _NOT_WAITING), 1, only_reads=False)
+    """The one connection that writes. What may take time is done in its thread: a BEGIN that has to wait, many rows,
+    writing back the log."""
+    pragmas = (*_PRAGMAS, _NOT_WAITING, "PRAGMA wal_autocheckpoint = 0")
+    return _engine(url, "BEGIN IMMEDIATE", pragmas, 1, only_reads=False)
 
 
 async def journal(connection: AsyncConnection) -> str:
@@ -74,7 +80,9 @@ class _Cursor:
         await self._do("execute", sql, parameters, few=True)
 
     async def executemany(self, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
-        await self._do("executemany", sql, parameters, few=len(parameters) <= FEW_ROWS)
+        many = len(parameters) // FEW_ROWS
+        self._connection.logs(many)
+        await self._do("executemany", sql, parameters, few=not many)
 
     async def fetchall(self) -> list[Any]:
         if self._unread is not None:
@@ -126,6 +134,8 @@ class _Connection(aiosqlite.Connection):
         self._thread.daemon = True  # as SQLAlchemy does with those it makes
         self._only_reads = only_reads
         self._begin = ""
+        self._logged = 0
+        self._logs_much = False
 
     def cursor(self) -> _Cursor:  # type: ignore[override]
         return _Cursor(self)
@@ -142,8 +152,7 @@ class _Connection(aiosqlite.Connection):
     def has_the_lock(self) -> bool:
         """Whether the next statement waits for nobody: it is then over before a thread would have heard of it.
 
-        A transaction that is to begin does so here, unless another process is just writing. Not so a commit,
-        which now and then writes back the whole log.
+        A transaction that is to begin does so here, unless another process is just writing.
         """
         if self._begin and not self._only_reads:
             try:
@@ -164,9 +173,30 @@ class _Connection(aiosqlite.Connection):
         finally:
             self._conn.execute(_NOT_WAITING)
 
+    def logs(self, many: int) -> None:
+        """The transaction at hand writes as much as so many others."""
+        self._logged += many
+        self._logs_much = self._logs_much or many > 0
+
     async def commit(self) -> None:
-        if not self.begun():
-            await super().commit()
+        if self.begun():
+            return
+        self._logged += 1
+        full = self._logged >= LOGGED
+        if self._only_reads or self._logs_much or full or self._logged == 1:
+            await super().commit()  # the first one of a new log waits for the disk
+        else:
+            self._conn.commit()
+        self._logs_much = False
+        if full and not self._only_reads:
+            self._logged = 0
+            await self.run(self._write_back)
+
+    def _write_back(self) -> None:
+        try:
+            self._conn.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+        except sqlite3.Error:
+            logger.exception("The log could not be written back; it is tried again after %d commits", LOGGED)
 
     async def rollback(self) -> None:
         if self.begun():

@@ -19,13 +19,17 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from storage import items, sqlite
-from storage.database import Database, StorageError
+from storage.database import Database, StorageError, upsert_rows
 from storage.migrations.run import config
-from storage.schema import HEAD, metadata
+from storage.schema import HEAD, meta, metadata
 
 
 def url_of(path: Path) -> str:
     return f"sqlite+aiosqlite:///{path}"
+
+
+def log_bytes(url: str) -> int:
+    return Path(f"{url.removeprefix('sqlite+aiosqlite:///')}-wal").stat().st_size
 
 
 async def refusal(url: str) -> str:
@@ -165,6 +169,30 @@ async def test_a_file_that_can_have_no_log_is_refused(
     kept = tuple(each.replace("= WAL", "= DELETE") for each in sqlite._PRAGMAS)
     monkeypatch.setattr(sqlite, "_PRAGMAS", kept)
     assert "cannot keep a log" in await refusal(url_of(tmp_path / "o.sqlite"))
+
+
+async def test_the_log_is_written_back_and_does_not_grow_for_ever(
+    database: Database, database_url: str
+) -> None:
+    sizes = []
+    for number in range(4 * sqlite.LOGGED):
+        async with database.writing() as connection:
+            await items.set_value(connection, "x", f"{number} {'비' * 2_000}")
+        sizes.append(log_bytes(database_url))
+    assert max(sizes) <= 1.1 * max(sizes[: sqlite.LOGGED])
+    other = sqlite3.connect(database_url.removeprefix("sqlite+aiosqlite:///"))
+    assert other.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    other.close()
+
+
+async def test_many_rows_are_written_back_soon(database: Database, database_url: str) -> None:
+    rows = [{"key": f"k{number}", "value": "비" * 500} for number in range(sqlite.FEW_ROWS * sqlite.LOGGED)]
+    sizes = []
+    for _ in range(3):
+        async with database.writing() as connection:
+            await upsert_rows(connection, meta, rows)
+        sizes.append(log_bytes(database_url))
+    assert max(sizes) <= 1.1 * sizes[0]
 
 
 async def test_what_is_written_after_a_close_or_across_one_leaves_no_lock(
