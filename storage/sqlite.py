@@ -23,8 +23,8 @@ FIRST_ROWS: Final = 500
 """Rows that come with the statement; a longer answer is fetched on as it is read."""
 FEW_ROWS: Final = 50
 """Rows that are written at once, without going to the connection's thread, where the lock is held."""
-LOGGED: Final = 100
-"""Commits after which what stands in the log is written into the database: some 4 MB, as by SQLite's own rule."""
+LOGGED: Final = 300
+"""Rows changed after which the log is written back into the database: some 4 MB of it, as by SQLite's own rule."""
 _WAITING: Final = f"PRAGMA busy_timeout = {BUSY_TIMEOUT}"
 _NOT_WAITING: Final = "PRAGMA busy_timeout = 0"
 _PRAGMAS: Final = (
@@ -45,7 +45,7 @@ def reading_engine(url: URL, connections: int) -> AsyncEngine:
 
 def writing_engine(url: URL) -> AsyncEngine:
     """The one connection that writes. What may take time is done in its thread: a BEGIN that has to wait, many rows,
-    writing back the log."""
+    the log written back."""
     pragmas = (*_PRAGMAS, _NOT_WAITING, "PRAGMA wal_autocheckpoint = 0")
     return _engine(url, "BEGIN IMMEDIATE", pragmas, 1, only_reads=False)
 
@@ -80,9 +80,7 @@ class _Cursor:
         await self._do("execute", sql, parameters, few=True)
 
     async def executemany(self, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
-        many = len(parameters) // FEW_ROWS
-        self._connection.logs(many)
-        await self._do("executemany", sql, parameters, few=not many)
+        await self._do("executemany", sql, parameters, few=len(parameters) <= FEW_ROWS)
 
     async def fetchall(self) -> list[Any]:
         if self._unread is not None:
@@ -134,8 +132,7 @@ class _Connection(aiosqlite.Connection):
         self._thread.daemon = True  # as SQLAlchemy does with those it makes
         self._only_reads = only_reads
         self._begin = ""
-        self._logged = 0
-        self._logs_much = False
+        self._committed = self._written_back = 0  # rows changed until then
 
     def cursor(self) -> _Cursor:  # type: ignore[override]
         return _Cursor(self)
@@ -173,30 +170,29 @@ class _Connection(aiosqlite.Connection):
         finally:
             self._conn.execute(_NOT_WAITING)
 
-    def logs(self, many: int) -> None:
-        """The transaction at hand writes as much as so many others."""
-        self._logged += many
-        self._logs_much = self._logs_much or many > 0
-
     async def commit(self) -> None:
         if self.begun():
             return
-        self._logged += 1
-        full = self._logged >= LOGGED
-        if self._only_reads or self._logs_much or full or self._logged == 1:
-            await super().commit()  # the first one of a new log waits for the disk
+        if self._only_reads:
+            await super().commit()
+            return
+        changed = self._conn.total_changes
+        full = changed - self._written_back >= LOGGED
+        new_log = self._committed == self._written_back  # whose first commit waits for the disk
+        if full or new_log or changed - self._committed > FEW_ROWS:
+            await super().commit()
         else:
             self._conn.commit()
-        self._logs_much = False
-        if full and not self._only_reads:
-            self._logged = 0
+        self._committed = changed
+        if full:
+            self._written_back = changed
             await self.run(self._write_back)
 
     def _write_back(self) -> None:
         try:
             self._conn.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
         except sqlite3.Error:
-            logger.exception("The log could not be written back; it is tried again after %d commits", LOGGED)
+            logger.exception("The log could not be written back; it is tried again after %d rows", LOGGED)
 
     async def rollback(self) -> None:
         if self.begun():

@@ -186,7 +186,7 @@ async def test_the_log_is_written_back_and_does_not_grow_for_ever(
 
 
 async def test_many_rows_are_written_back_soon(database: Database, database_url: str) -> None:
-    rows = [{"key": f"k{number}", "value": "비" * 500} for number in range(sqlite.FEW_ROWS * sqlite.LOGGED)]
+    rows = [{"key": f"k{number}", "value": "비" * 500} for number in range(10 * sqlite.LOGGED)]
     sizes = []
     for _ in range(3):
         async with database.writing() as connection:
