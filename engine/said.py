@@ -20,23 +20,25 @@ class Said:
 
     def __init__(self, kept: Iterable[int] = ()) -> None:
         self.kept: list[int] = list(kept)[-KEPT:]
-        self._times = Counter(self.kept)
+        self.heard: Final = Counter(self.kept)
+        """How often each was told lately, by its `mark`."""
 
     def times(self, sentence: str) -> int:
         """How often it was told lately."""
-        return self._times.get(_hash(sentence), 0)
+        return self.heard.get(mark(sentence), 0)
 
     def add(self, *sentences: str) -> None:
-        told = [_hash(sentence) for sentence in sentences]
+        told = [mark(sentence) for sentence in sentences]
         self.kept += told
-        self._times.update(told)
+        self.heard.update(told)
         for forgotten in self.kept[:-KEPT]:
-            self._times[forgotten] -= 1
-            if not self._times[forgotten]:
-                del self._times[forgotten]
+            self.heard[forgotten] -= 1
+            if not self.heard[forgotten]:
+                del self.heard[forgotten]
         del self.kept[:-KEPT]
 
 
 @lru_cache(16_384)
-def _hash(sentence: str) -> int:
+def mark(sentence: str) -> int:
+    """What a sentence is remembered by."""
     return crc32(sentence.encode())

@@ -20,7 +20,7 @@ from data.sentence import opening
 from engine.grounds import Ground, Grounds
 from engine.lexicon import pattern, read
 from engine.request import Request
-from engine.said import Said
+from engine.said import Said, mark
 from engine.text import squeeze
 from engine.words import labels, title
 
@@ -61,12 +61,13 @@ class _Sound:
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """Words for a ground, before a pitch (`lead`) or after it, filled: `told` is how they are remembered."""
+    """Words for a ground, before a pitch (`lead`) or after it, filled: `told`, or its `mark`, is how they are remembered."""
 
     ground: str
     lead: bool
     text: str
     told: str
+    mark: int
     sound: _Sound
 
     def stammers(self, pitch: _Sound) -> bool:
@@ -169,10 +170,10 @@ class Writer:
         is new as long as either is: so nothing need be said twice even when all words after pitches were.
         """
         asked = _pairs(request.text)
-        told, roll = self.said.times, dice.random
+        told, anyone, roll = self.said.heard.get, self._anyone.heard.get, dice.random
         words = sorted(
             [
-                (told(each.told), self._is_worn(each.told), -(roll() ** rarity), number, each)
+                (told(each.mark, 0), anyone(each.mark, 0) >= WORN, -(roll() ** rarity), number, each)
                 for place, ground in enumerate(grounds[:NAMED])
                 for lead, rarity in ((True, 3**place / LEADS), (False, 3**place / (1 - LEADS)))
                 for number, each in enumerate(_about(ground, item.domain, lead, self.language))
@@ -219,7 +220,8 @@ def _about(ground: Ground, domain: Domain, lead: bool, language: Language) -> tu
     variants = words.variants(f"{'lead' if lead else 'tail'}.{ground.words}")
     texts = [words.fill(variant, name=ground.name, **forms) for variant in variants]
     return tuple(
-        _Words(ground.key, lead, text, told, _sound(text)) for text, told in zip(texts, variants, strict=True)
+        _Words(ground.key, lead, text, told, mark(told), _sound(text))
+        for text, told in zip(texts, variants, strict=True)
     )
 
 
