@@ -75,12 +75,8 @@ def _after_an_answer(tokenizer: PreTrainedTokenizerBase) -> Iterator[int]:
     talk = [{"role": "user", "content": "?"}, {"role": "assistant", "content": ANSWER}]
     try:
         rendered = str(tokenizer.apply_chat_template(talk, tokenize=False))
-    except (
-        TemplateError,
-        TypeError,
-        ValueError,
-    ):  # it takes no answers: each request is told so, and loading is not stopped
-        return
+    except (TemplateError, TypeError, ValueError):
+        return  # it takes no answers: each request is told so, and loading is not stopped
     rest = rendered.rpartition(ANSWER)[2].lstrip()
     ids = tokenizer(rest, add_special_tokens=False)["input_ids"]
     special = tokenizer.added_tokens_decoder
