@@ -5,14 +5,15 @@ Knows no command.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from importlib.util import find_spec
 from typing import Any
 
 import typer
-import uvloop
 
 from bot import settings as configuration
 
@@ -36,7 +37,8 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
     _open_standard_files()
     try:
-        uvloop.run(work)  # a turn hears from its threads a dozen times: a millisecond less (docs/log.md)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(work)
     except (CommandError, configuration.SettingsError, EngineError, SourceError, StorageError) as error:
         typer.echo(error, err=True)
         raise typer.Exit(1) from None
@@ -45,6 +47,16 @@ def run(work: Coroutine[Any, Any, None]) -> None:
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's where it is installed, as for a bot that serves: it hears from threads sooner, of which a turn has a dozen
+    (`docs/log.md`)."""
+    if find_spec("uvloop") is None:
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
 
 
 def _open_standard_files() -> None:
